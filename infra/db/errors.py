@@ -1,0 +1,94 @@
+"""What the database refuses, in the domain's words: the one place that knows constraint names and SQLSTATEs."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import asyncpg
+
+from domain.errors import DomainError, FieldError, Reason
+
+RETRYABLE = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+AWAY = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.DiskFullError,
+    asyncpg.OutOfMemoryError,
+    ConnectionError,
+    OSError,
+    TimeoutError,
+)
+ATTEMPTS = 4
+
+
+async def retried[T](work: Callable[[], Awaitable[T]]) -> T:
+    """Run a whole transaction again when PostgreSQL chose it as the victim: bounded, with jitter."""
+    for attempt in range(1, ATTEMPTS):
+        try:
+            return await work()
+        except RETRYABLE:
+            await asyncio.sleep(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311 - jitter, no secret
+    return await work()
+
+
+def refusal(error: Exception) -> DomainError | None:
+    """The domain's word for a database error; None when it is a fault of ours."""
+    if isinstance(error, DomainError):
+        return error
+    for kinds, told in _TABLE:
+        if isinstance(error, kinds):
+            return told(error)
+    return None
+
+
+def _duplicate(error: Any) -> DomainError:
+    if error.constraint_name == "uq_postings_reverses":
+        return DomainError(Reason.ALREADY_REVERSED, "This posting has been reversed already")
+    message = "Something with this natural key exists already"
+    return DomainError(Reason.DUPLICATE, message, constraint=error.constraint_name)
+
+
+def _busy(message: str, *, seconds: int) -> Callable[[Any], DomainError]:
+    return lambda _: DomainError(Reason.UNAVAILABLE, message, retryAfter=seconds)
+
+
+def _away(_: Any) -> DomainError:
+    return DomainError(
+        Reason.UNAVAILABLE,
+        "The database cannot be reached; whether the change was made is not known: "
+        "repeat it with the same Idempotency-Key",
+        retryAfter=2,
+        outcome="unknown",
+    )
+
+
+def _reference(error: Any) -> DomainError:
+    # "… is still referenced from table …" is a delete or a change of key; the other form names what is not there.
+    if "still referenced" in (error.detail or ""):
+        return DomainError(Reason.IN_USE, "It is in use and cannot be deleted; deactivate it instead")
+    return DomainError(
+        Reason.NOT_FOUND, "Something that this names does not exist", constraint=error.constraint_name
+    )
+
+
+def _column(constraint: str | None) -> str:
+    """`ck_products_sku_length` is about `sku`: the names follow tables/base.py."""
+    parts = (constraint or "").removeprefix("ck_").rsplit("_", 1)[0].split("_", 1)
+    return parts[-1]
+
+
+_TABLE: tuple[tuple[Any, Callable[[Any], DomainError]], ...] = (
+    (asyncpg.UniqueViolationError, _duplicate),
+    (asyncpg.ForeignKeyViolationError, _reference),
+    (asyncpg.CheckViolationError, lambda e: FieldError((_column(e.constraint_name), "is out of range"))),
+    (asyncpg.LockNotAvailableError, _busy("Another write holds this; try again shortly", seconds=1)),
+    (asyncpg.QueryCanceledError, _busy("The database took too long; try again", seconds=2)),
+    (RETRYABLE, _busy("Too much contention; try again", seconds=1)),
+    (asyncpg.DataError, lambda _: FieldError(("", "a value is outside of what can be stored"))),
+    (AWAY, _away),
+)

@@ -1,0 +1,122 @@
+"""Postings to the one statement that writes stock, and its answers back.
+
+One round trip a batch: `ledger_post` claims idempotency keys, locks the lines in order, checks the guards, writes
+balances, movements, totals, outcomes and events, and commits.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from domain.errors import DomainError, Reason
+from domain.ledger.model import Entry, Kind, Moved, Posted, Posting
+from infra.db.pool import Driver
+
+CALL = "SELECT ord, code, replayed, outcome FROM ledger_post($1, $2, $3)"
+
+MESSAGES = {
+    Reason.ALREADY_REVERSED: "This posting has been reversed already",
+    Reason.COUNTED_SINCE: "The line has been counted since that time; its history before the count is closed",
+    Reason.IDEMPOTENCY_KEY_REUSED: "This Idempotency-Key was used for a different request",
+    Reason.INACTIVE: "The product, its bin or its location is not active: no stock may come in",
+    Reason.INSUFFICIENT_STOCK: "There is not enough stock that can be taken",
+    Reason.LOCATION_DENIED: "Your rights do not cover this location",
+    Reason.LOT_REQUIRED: "The product is under lot control: name the lot",
+    Reason.NO_CHANGE: "This would change nothing",
+    Reason.NOT_FOUND: "Something that this names does not exist",
+    Reason.QUANTITY_OUT_OF_RANGE: "The balance would exceed what can be stored",
+    Reason.STALE_QUANTITY: "The quantity on hand is not what you expect",
+}
+
+
+class _Outcome(msgspec.Struct, frozen=True):
+    code: str
+    recorded_at: datetime | None = None
+    posting_id: UUID | None = None
+    kind: str = ""
+    first_position: int = 0
+    position: int = 0
+    movements: tuple[Moved, ...] = ()
+    facts: dict[str, Any] = {}
+
+
+_decoder = msgspec.json.Decoder(_Outcome, float_hook=Decimal)
+_encoder = msgspec.json.Encoder(decimal_format="number")
+
+
+def encode(postings: Sequence[Posting]) -> tuple[str, str]:
+    """The statement's two arguments."""
+    heads: list[dict[str, Any]] = []
+    entries: list[dict[str, Any]] = []
+    for ord_, posting in enumerate(postings):
+        heads.append(_head(ord_, posting))
+        for n, entry in enumerate(posting.entries):
+            entries.append({"posting": ord_, "n": n, **_fields(entry)})
+    return _encoder.encode(heads).decode(), _encoder.encode(entries).decode()
+
+
+def _fields(entry: Entry) -> dict[str, Any]:
+    return {name: value for name in entry.__struct_fields__ if (value := getattr(entry, name)) is not None}
+
+
+def _head(ord_: int, posting: Posting) -> dict[str, Any]:
+    head: dict[str, Any] = {
+        "ord": ord_,
+        "id": posting.id,
+        "kind": posting.kind,
+        "source_type": posting.source_type,
+        "source_id": posting.source_id,
+        "comment": posting.comment,
+        "details": posting.details,
+        "force": posting.force,
+        "unchanged_ok": posting.unchanged_ok,
+        "reverses_id": posting.reverses_id,
+    }
+    if (act := posting.act) is not None:
+        head["actor_id"] = act.caller.principal_id
+        head["actor"] = act.caller.actor
+        head["request_id"] = act.request_id
+        if (scope := act.scope) is not None:
+            head["scope"] = sorted(scope)
+        if act.idempotency is not None:
+            head["principal_id"] = act.caller.principal_id
+            head["operation"] = act.operation
+            head["key"] = act.idempotency.key
+            head["fingerprint"] = act.idempotency.fingerprint.hex()
+    return head
+
+
+async def post(driver: Driver, postings: Sequence[Posting], *, brief: bool = False) -> list[Posted | DomainError]:
+    """One call of the statement on a bound connection: an answer for each posting, in their order."""
+    heads, entries = encode(postings)
+    rows = await driver.fetch(CALL, heads, entries, brief)
+    answers: dict[int, Posted | DomainError] = {
+        row["ord"]: _answer(row["code"], row["outcome"], replayed=row["replayed"]) for row in rows
+    }
+    return [answers[ord_] for ord_ in range(len(postings))]
+
+
+def _answer(code: str, outcome: str, *, replayed: bool) -> Posted | DomainError:
+    if code == Reason.IDEMPOTENCY_KEY_REUSED:
+        return DomainError(Reason.IDEMPOTENCY_KEY_REUSED, MESSAGES[Reason.IDEMPOTENCY_KEY_REUSED])
+    read = _decoder.decode(outcome)
+    if code != "POSTED":
+        reason = Reason(code)
+        refused = DomainError(reason, MESSAGES[reason], **read.facts)
+        refused.replayed = replayed
+        return refused
+    assert read.posting_id is not None
+    assert read.recorded_at is not None
+    return Posted(
+        posting_id=read.posting_id,
+        kind=Kind(read.kind),
+        recorded_at=read.recorded_at,
+        first_position=read.first_position,
+        position=read.position,
+        movements=read.movements,
+        replayed=replayed,
+    )
