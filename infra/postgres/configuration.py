@@ -36,7 +36,7 @@ _COMMON: Mapping[str, str] = {
 
 _PROFILES: Mapping[Profile, Mapping[str, str]] = {
     "durable": {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"},
-    # A test may lose its data with the machine, never with a process.
+    # What a test wrote need not outlive a crash, so a test about crashes takes the durable profile.
     "test": {
         "fsync": "off",
         "synchronous_commit": "off",

@@ -10,7 +10,7 @@ import msgspec
 from infra.postgres.binaries import Binaries, find_binaries
 from infra.postgres.cluster import HOST, SUPERUSER, Cluster
 from infra.postgres.configuration import Profile
-from infra.postgres.errors import DatabaseTrouble
+from infra.postgres.errors import DatabaseTrouble, explain
 from infra.postgres.lock import file_lock
 from infra.postgres.passwords import password_in, read_password
 from infra.postgres.processes import PidFile, postmaster
@@ -82,23 +82,29 @@ class Server:
 
     def start(self) -> Running:
         """Start the server, or find it running; make the cluster, its database and its login if need be."""
-        self._make_home()
-        with self._locked():
-            cluster = self._cluster()
-            pid = cluster.wait_until_up()
-            started = pid is None
-            try:
-                if pid is None:
-                    if not cluster.is_made():
-                        cluster.make(password=password_in(self._password_file(cluster, SUPERUSER)))
-                    cluster.clear_remains()
-                    pid = cluster.launch()
-                return self._describe(cluster, pid=pid, started=started)
-            except BaseException:
-                # Also Ctrl-C: what this call began, it ends.
-                if started and postmaster(cluster.data) is not None:
-                    cluster.stop()
-                raise
+        try:
+            self._make_home()
+            with self._locked():
+                return self._start()
+        except OSError as error:
+            raise DatabaseTrouble(explain(str(error), home=self._home, port=None)) from error
+
+    def _start(self) -> Running:
+        cluster = self._cluster()
+        pid = cluster.wait_until_up()
+        started = pid is None
+        try:
+            if pid is None:
+                if not cluster.is_made():
+                    cluster.make(password=password_in(self._password_file(cluster, SUPERUSER)))
+                cluster.clear_remains()
+                pid = cluster.launch()
+            return self._describe(cluster, pid=pid, started=started)
+        except BaseException:
+            # Also Ctrl-C: what this call began, it ends.
+            if started and postmaster(cluster.data) is not None:
+                cluster.stop()
+            raise
 
     def stop(self) -> bool:
         """End the server, if there is one: its open transactions are rolled back; whether there was one."""
@@ -190,9 +196,9 @@ class Server:
         try:
             self._home.mkdir(parents=True)
             self._home.chmod(0o755)  # ours, and the server's account must pass through it
-        except OSError as error:
+        except PermissionError as error:
             raise DatabaseTrouble(
-                f"The folder {self._home} cannot be made ({error.strerror}): set STOREKEEPER_DATA to another."
+                f"The folder {self._home} cannot be made (permission denied): set STOREKEEPER_DATA to another."
             ) from error
 
 
