@@ -1,0 +1,69 @@
+"""What a log must not tell, and what it must not do to a terminal."""
+
+import re
+from collections.abc import Mapping, MutableMapping
+from functools import lru_cache
+from typing import Any
+
+HIDDEN = "***"
+_DEPTH_MAX = 6
+
+_SECRET_KEY = re.compile(
+    r"passw|passphrase|pwd|secret|token|authori[sz]ation|cookie|api.?key|csrf|credential|dsn|^session(.?id)?$|^sid$",
+    re.IGNORECASE,
+)
+_SECRET_TEXTS = (
+    (re.compile(r"(://[^:/@\s]*):[^@\s]*@"), rf"\1:{HIDDEN}@"),
+    (re.compile(r"\b(Bearer|Basic)\s+[^\s,;\"']+", re.IGNORECASE), rf"\1 {HIDDEN}"),
+)
+_HINTS = ("://", "earer", "EARER", "asic ", "ASIC ")
+# The C0 and C1 controls and DEL, which a terminal obeys; and the two that only some take for a line's end.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_MULTILINE_KEYS = frozenset({"exception", "stack"})
+
+
+def mask_secrets(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Hide the values of keys that sound like secrets, and secrets that stand inside texts."""
+    for key, value in event.items():
+        event[key] = _masked(key, value, 0)
+    return event
+
+
+def escape_controls(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Show control characters instead of sending them, so that no text forges a line or colours a terminal."""
+    for key, value in event.items():
+        if isinstance(value, str):
+            event[key] = _escaped(value, keep_lines=key in _MULTILINE_KEYS)
+    return event
+
+
+def _masked(key: str, value: Any, depth: int) -> Any:
+    if value is not None and _is_secret(key):
+        return HIDDEN
+    if isinstance(value, str):
+        return _masked_text(value)
+    if isinstance(value, Mapping) and depth < _DEPTH_MAX:
+        return {name: _masked(str(name), inner, depth + 1) for name, inner in value.items()}
+    if isinstance(value, list | tuple) and depth < _DEPTH_MAX:
+        return [_masked("", inner, depth + 1) for inner in value]
+    return value
+
+
+@lru_cache(maxsize=1024)  # the keys of a log are few and come back
+def _is_secret(key: str) -> bool:
+    return _SECRET_KEY.search(key) is not None
+
+
+def _masked_text(text: str) -> str:
+    # Looking for short texts is far cheaper than the patterns, and nearly always enough.
+    if any(hint in text for hint in _HINTS):
+        for pattern, replacement in _SECRET_TEXTS:
+            text = pattern.sub(replacement, text)
+    return text
+
+
+def _escaped(text: str, *, keep_lines: bool) -> str:
+    def show(found: re.Match[str]) -> str:
+        return found[0] if keep_lines and found[0] in "\n\t" else ascii(found[0])[1:-1]
+
+    return _CONTROL.sub(show, text)

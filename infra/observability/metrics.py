@@ -1,0 +1,78 @@
+"""What is measured. Labels take few values: a route is its template, never the path that was called.
+
+With several workers, prometheus_client keeps the figures in `PROMETHEUS_MULTIPROC_DIR`, which must be set before
+this module is imported; any worker then answers for all.
+"""
+
+import os
+from pathlib import Path
+
+import psutil
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    REGISTRY,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+)
+from prometheus_client.multiprocess import MultiProcessCollector
+
+FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_LINES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+
+HTTP_REQUESTS = Counter("storekeeper_http_requests", "Requests answered", ["method", "route", "status"])
+HTTP_SECONDS = Histogram(
+    "storekeeper_http_request_seconds",
+    "From the head of a request to its answer",
+    ["method", "route"],
+    buckets=_SECONDS,
+)
+HTTP_IN_FLIGHT = Gauge(
+    "storekeeper_http_requests_in_flight", "Requests being answered", multiprocess_mode="livesum"
+)
+
+DB_CONNECTIONS = Gauge(
+    "storekeeper_db_connections", "Connections of the pools", ["state"], multiprocess_mode="livesum"
+)
+DB_WAIT_SECONDS = Histogram("storekeeper_db_wait_seconds", "Wait for a connection of the pool", buckets=_SECONDS)
+
+LEDGER_POSTINGS = Counter("storekeeper_ledger_postings", "Postings by kind and outcome", ["kind", "outcome"])
+LEDGER_SECONDS = Histogram("storekeeper_ledger_posting_seconds", "From hand-over to outcome", buckets=_SECONDS)
+LEDGER_BATCH_LINES = Histogram("storekeeper_ledger_batch_lines", "Lines posted in one statement", buckets=_LINES)
+LEDGER_QUEUE_LINES = Gauge(
+    "storekeeper_ledger_queue_lines", "Lines waiting for the next statement", multiprocess_mode="livesum"
+)
+LEDGER_RETRIES = Counter("storekeeper_ledger_retries", "Statements run again", ["reason"])
+
+LOGINS = Counter("storekeeper_logins", "Logins by outcome", ["outcome"])
+DENIALS = Counter("storekeeper_denials", "Requests refused for want of a right", ["reason"])
+
+
+def render_metrics() -> tuple[bytes, str]:
+    """All figures of all workers in Prometheus' text format, and its content type."""
+    folder = os.environ.get(FOLDER_VARIABLE)
+    if folder is None:
+        return generate_latest(REGISTRY), CONTENT_TYPE_LATEST
+    _forget_dead_workers(Path(folder))
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return generate_latest(registry), CONTENT_TYPE_LATEST
+
+
+def _forget_dead_workers(folder: Path) -> None:
+    """Take the gauges of workers that died out of the sums; what they counted stays counted."""
+    for file in folder.glob("gauge_live*.db"):
+        pid = int(file.stem.rpartition("_")[2])
+        if not _is_alive(pid):
+            file.unlink(missing_ok=True)  # another worker may be faster
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False

@@ -1,0 +1,22 @@
+"""The id that ties a request to its log entries."""
+
+import re
+
+import structlog
+from uuid_utils.compat import uuid7
+
+HEADER = "X-Request-ID"
+_ACCEPTABLE = re.compile(r"[A-Za-z0-9._:+/=-]{8,128}")
+
+
+def request_id(offered: str | None) -> str:
+    """The id that the caller sent, if it is fit for a log, else a new one."""
+    if offered and _ACCEPTABLE.fullmatch(offered):
+        return offered
+    return uuid7().hex
+
+
+def bind_request(**facts: str) -> None:
+    """Put `facts` into every log entry of the current request and of nothing else."""
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(**facts)
