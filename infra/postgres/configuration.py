@@ -38,6 +38,7 @@ _PROFILES: Mapping[Profile, Mapping[str, str]] = {
     "durable": {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"},
     # What a test wrote need not outlive a crash, so a test about crashes takes the durable profile.
     "test": {
+        "max_connections": "300",
         "fsync": "off",
         "synchronous_commit": "off",
         "full_page_writes": "off",
