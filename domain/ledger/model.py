@@ -85,7 +85,6 @@ class Moved(msgspec.Struct, frozen=True, kw_only=True):
 
     entry: int
     """The index of the entry in its posting."""
-    position: int
     kind: Kind
     line_id: UUID
     product_id: UUID
@@ -109,4 +108,5 @@ class Posted(msgspec.Struct, frozen=True, kw_only=True):
     position: int
     """The tenant's ledger position with this posting in it."""
     movements: tuple[Moved, ...]
+    """In the order of their positions, which have no gaps within a posting."""
     replayed: bool = False

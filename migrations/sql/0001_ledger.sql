@@ -71,15 +71,18 @@ DECLARE
     p record;
     u record;
     v_keyed boolean;
+    v_all_found boolean;
     v_made uuid[] := '{}';
     -- the locked lines, by slot
     ids uuid[]; bal numeric[]; ver bigint[]; res numeric[]; hld numeric[]; cnt timestamptz[];
     prod uuid[]; loc uuid[]; sells boolean[]; open_in boolean[];
     old_ver bigint[]; old_cnt timestamptz[]; v_cnt timestamptz[];
+    -- totals per product and location, in lock order
+    t_prod uuid[]; t_loc uuid[]; t_delta numeric[]; t_sellable numeric[];
     -- the accepted postings, by their place in the call
-    v_from int[] := '{}'; v_count int[] := '{}'; v_accepted int := 0;
+    v_from int[] := '{}'; v_count int[] := '{}'; v_docs jsonb[] := '{}'; v_locs jsonb[] := '{}'; v_accepted int := 0;
     i int := 1; j int; v_moves int;
-    v_code text; v_facts jsonb; v_delta numeric;
+    v_code text; v_facts jsonb; v_doc jsonb[]; v_loc jsonb; v_delta numeric;
     v_base bigint; v_event bigint;
     r_ord int[] := '{}'; r_code text[] := '{}'; r_replayed boolean[] := '{}'; r_outcome jsonb[] := '{}';
 BEGIN
@@ -185,6 +188,7 @@ BEGIN
     v_now := clock_timestamp();
     old_ver := ver;
     old_cnt := cnt;
+    v_all_found := cardinality(ids) = (SELECT count(DISTINCT q.line_id) FROM unnest(entries) q);
     -- An entry's slot is the rank of its line among the locked ones; a line that is not there has none.
     SELECT array_agg(ROW(
             q.posting, q.n, q.kind, q.line_id, q.product_id, q.location_id, q.bin_id, q.lot_id, q.delta, q.target,
@@ -194,7 +198,10 @@ BEGIN
     INTO entries
     FROM (
         SELECT f.*, dense_rank() OVER (PARTITION BY f.found ORDER BY f.line_id)::int AS rank
-        FROM (SELECT n.*, coalesce(n.line_id = ANY (ids), false) AS found FROM unnest(entries) n) f
+        FROM (
+            SELECT n.*, n.line_id IS NOT NULL AND (v_all_found OR coalesce(n.line_id = ANY (ids), false)) AS found
+            FROM unnest(entries) n
+        ) f
     ) q;
 
     -- 5. Decide, in the order of arrival; each posting sees what those before it leave behind.
@@ -207,6 +214,8 @@ BEGIN
         v_code := NULL;
         v_facts := NULL;
         v_moves := cardinality(moves);
+        v_doc := '{}';
+        v_loc := '{}';
         IF p.kind = 'COUNT' THEN
             v_cnt := cnt;
         END IF;
@@ -276,6 +285,15 @@ BEGIN
                     e.location_id := loc[e.slot];
                     e.posting_id := p.id;
                     moves := array_append(moves, e);
+                    v_loc := v_loc || jsonb_build_object(e.location_id::text, true);
+                    IF NOT p_brief THEN
+                        v_doc := array_append(v_doc, jsonb_build_object(
+                            'entry', e.n, 'kind', e.kind,
+                            'line_id', e.line_id, 'product_id', e.product_id, 'location_id', e.location_id,
+                            'delta', trim_scale(v_delta), 'before', trim_scale(e.before), 'after', trim_scale(e.after),
+                            'reserved', trim_scale(res[e.slot]), 'held', trim_scale(hld[e.slot]),
+                            'version', e.version, 'effective_at', e.effective_at));
+                    END IF;
                 END IF;
             END IF;
             IF v_code IS NOT NULL THEN
@@ -286,13 +304,18 @@ BEGIN
             v_accepted := v_accepted + 1;
             v_from[p.ord] := v_moves + 1;
             v_count[p.ord] := cardinality(moves) - v_moves;
+            v_locs[p.ord] := v_loc;
+            v_docs[p.ord] := jsonb_build_object('code', 'POSTED', 'posting_id', p.id, 'kind', p.kind,
+                'recorded_at', v_now, 'movements', to_jsonb(v_doc));
         ELSE
             -- A refused posting leaves nothing: take back what its earlier entries did.
             FOR j IN REVERSE cardinality(moves) .. v_moves + 1 LOOP
                 bal[(moves[j]).slot] := (moves[j]).before;
                 ver[(moves[j]).slot] := (moves[j]).version - 1;
             END LOOP;
-            moves := moves[1 : v_moves];
+            IF cardinality(moves) > v_moves THEN
+                moves := moves[1 : v_moves];
+            END IF;
             IF p.kind = 'COUNT' THEN
                 cnt := v_cnt;
             END IF;
@@ -315,22 +338,49 @@ BEGIN
             AND s.id NOT IN (SELECT q.line_id FROM unnest(moves) q);
     END IF;
     IF v_accepted > 0 THEN
-        FOR j IN 1 .. coalesce(cardinality(ids), 0) LOOP
-            IF ver[j] <> old_ver[j] OR cnt[j] IS DISTINCT FROM old_cnt[j] THEN
-                UPDATE stock_lines s SET on_hand = bal[j], version = ver[j], counted_at = cnt[j],
-                    updated_at = CASE WHEN ver[j] <> old_ver[j] THEN v_now ELSE s.updated_at END
-                WHERE s.tenant_id = v_tenant AND s.id = ids[j];
-            END IF;
-        END LOOP;
-        FOR u IN
-            SELECT q.product_id, q.location_id, sum(q.delta) AS delta,
-                coalesce(sum(q.delta) FILTER (WHERE sells[q.slot]), 0) AS sellable
-            FROM unnest(moves) q GROUP BY 1, 2 ORDER BY 1, 2
-        LOOP
+        IF cardinality(ids) <= 8 THEN
+            FOR j IN 1 .. cardinality(ids) LOOP
+                IF ver[j] <> old_ver[j] OR cnt[j] IS DISTINCT FROM old_cnt[j] THEN
+                    UPDATE stock_lines s SET on_hand = bal[j], version = ver[j], counted_at = cnt[j],
+                        updated_at = CASE WHEN ver[j] <> old_ver[j] THEN v_now ELSE s.updated_at END
+                    WHERE s.tenant_id = v_tenant AND s.id = ids[j];
+                END IF;
+            END LOOP;
+        ELSE  -- each statement reads its table's CHECKs anew: many rows go in one
+            UPDATE stock_lines s SET on_hand = u.bal, version = u.ver, counted_at = u.cnt,
+                updated_at = CASE WHEN s.version <> u.ver THEN v_now ELSE s.updated_at END
+            FROM unnest(ids, bal, ver, cnt) AS u(id, bal, ver, cnt)
+            WHERE s.tenant_id = v_tenant AND s.id = u.id
+                AND (s.version <> u.ver OR s.counted_at IS DISTINCT FROM u.cnt);
+        END IF;
+        SELECT array_agg(q.product_id ORDER BY q.product_id, q.location_id),
+            array_agg(q.location_id ORDER BY q.product_id, q.location_id),
+            array_agg(q.delta ORDER BY q.product_id, q.location_id),
+            array_agg(q.sellable ORDER BY q.product_id, q.location_id)
+        INTO t_prod, t_loc, t_delta, t_sellable
+        FROM (
+            SELECT m.product_id, m.location_id, sum(m.delta) AS delta,
+                coalesce(sum(m.delta) FILTER (WHERE sells[m.slot]), 0) AS sellable
+            FROM unnest(moves) m GROUP BY 1, 2
+        ) q;
+        IF cardinality(t_prod) <= 8 THEN
+            FOR j IN 1 .. cardinality(t_prod) LOOP
+                UPDATE stock_totals t
+                SET on_hand = t.on_hand + t_delta[j], sellable = t.sellable + t_sellable[j], updated_at = v_now
+                WHERE t.tenant_id = v_tenant AND t.product_id = t_prod[j] AND t.location_id = t_loc[j];
+            END LOOP;
+        ELSE
+            PERFORM 1 FROM unnest(t_prod, t_loc) WITH ORDINALITY AS k(product_id, location_id, n)
+            CROSS JOIN LATERAL (
+                SELECT 1 FROM stock_totals t
+                WHERE t.tenant_id = v_tenant AND t.product_id = k.product_id AND t.location_id = k.location_id
+                FOR NO KEY UPDATE
+            ) t;
             UPDATE stock_totals t
-            SET on_hand = t.on_hand + u.delta, sellable = t.sellable + u.sellable, updated_at = v_now
-            WHERE t.tenant_id = v_tenant AND t.product_id = u.product_id AND t.location_id = u.location_id;
-        END LOOP;
+            SET on_hand = t.on_hand + k.delta, sellable = t.sellable + k.sellable, updated_at = v_now
+            FROM unnest(t_prod, t_loc, t_delta, t_sellable) AS k(product_id, location_id, delta, sellable)
+            WHERE t.tenant_id = v_tenant AND t.product_id = k.product_id AND t.location_id = k.location_id;
+        END IF;
         IF cardinality(v_made) > 0 THEN
             INSERT INTO stock_counts AS c (tenant_id, location_id, lines)
             SELECT v_tenant, q.location_id, count(DISTINCT q.line_id) FROM unnest(moves) q
@@ -349,47 +399,36 @@ BEGIN
 
         -- 7. What the caller is told, what a retry is told, and what the feed says are one value.
         FOR p IN
-            SELECT * FROM jsonb_to_recordset(p_postings) AS q(
-                ord int, id uuid, kind text, source_type text, source_id text, comment text, actor_id uuid, actor text,
-                request_id text, principal_id uuid, operation text, key text, reverses_id uuid, details jsonb)
+            SELECT q.ord, q.principal_id, q.operation, q.key
+            FROM jsonb_to_recordset(p_postings) AS q(ord int, principal_id uuid, operation text, key text)
             WHERE v_from[q.ord] IS NOT NULL ORDER BY q.ord
         LOOP
-            v_event := v_event + 1;
-            v_facts := jsonb_build_object('code', 'POSTED', 'posting_id', p.id, 'kind', p.kind, 'recorded_at', v_now,
-                'first_position', v_base + v_from[p.ord], 'position', v_base + v_from[p.ord] + v_count[p.ord] - 1,
-                'movements', CASE WHEN p_brief THEN '[]' ELSE (
-                    SELECT coalesce(jsonb_agg(jsonb_build_object(
-                        'entry', m.n, 'position', v_base + v_from[p.ord] + m.k - 1, 'kind', m.kind,
-                        'line_id', m.line_id, 'product_id', m.product_id, 'location_id', m.location_id,
-                        'delta', trim_scale(m.delta), 'before', trim_scale(m.before), 'after', trim_scale(m.after),
-                        'reserved', trim_scale(res[m.slot]), 'held', trim_scale(hld[m.slot]),
-                        'version', m.version, 'effective_at', m.effective_at
-                    ) ORDER BY m.k), '[]')
-                    FROM unnest(moves[v_from[p.ord] : v_from[p.ord] + v_count[p.ord] - 1]) WITH ORDINALITY
-                        AS m(posting, n, kind, line_id, product_id, location_id, bin_id, lot_id, delta, target,
-                            expected, reason_code_id, comment, root_cause, effective_at, slot, before, after, version,
-                            posting_id, k)
-                ) END);
-            INSERT INTO postings (tenant_id, id, kind, source_type, source_id, comment, actor_id, actor, request_id,
-                idempotency_key, reverses_id, details, first_position, movement_count, recorded_at)
-            VALUES (v_tenant, p.id, p.kind, p.source_type, p.source_id, p.comment, p.actor_id, p.actor, p.request_id,
-                p.key, p.reverses_id, nullif(p.details, 'null'), v_base + v_from[p.ord], v_count[p.ord], v_now);
-            INSERT INTO events (tenant_id, position, type, entity_type, entity_id, location_ids, payload, request_id,
-                recorded_at)
-            SELECT v_tenant, v_event, ledger_event_type(p.kind), 'posting', p.id,
-                coalesce(array_agg(DISTINCT m.location_id), '{}'), v_facts - 'code', p.request_id, v_now
-            FROM unnest(moves[v_from[p.ord] : v_from[p.ord] + v_count[p.ord] - 1]) m;
+            v_docs[p.ord] := v_docs[p.ord] || jsonb_build_object('first_position', v_base + v_from[p.ord],
+                'position', v_base + v_from[p.ord] + v_count[p.ord] - 1);
             IF p.key IS NOT NULL THEN
-                UPDATE idempotency_keys k SET outcome = v_facts
+                UPDATE idempotency_keys k SET outcome = v_docs[p.ord]
                 WHERE k.tenant_id = v_tenant AND k.principal_id = p.principal_id AND k.operation = p.operation
                     AND k.key = p.key;
             END IF;
             r_ord := r_ord || p.ord;
             r_code := r_code || 'POSTED'::text;
             r_replayed := r_replayed || false;
-            r_outcome := array_append(r_outcome, v_facts);
+            r_outcome := array_append(r_outcome, v_docs[p.ord]);
         END LOOP;
-
+        INSERT INTO postings (tenant_id, id, kind, source_type, source_id, comment, actor_id, actor, request_id,
+            idempotency_key, reverses_id, details, first_position, movement_count, recorded_at)
+        SELECT v_tenant, q.id, q.kind, q.source_type, q.source_id, q.comment, q.actor_id, q.actor, q.request_id,
+            q.key, q.reverses_id, nullif(q.details, 'null'), v_base + v_from[q.ord], v_count[q.ord], v_now
+        FROM jsonb_to_recordset(p_postings) AS q(
+            ord int, id uuid, kind text, source_type text, source_id text, comment text, actor_id uuid, actor text,
+            request_id text, key text, reverses_id uuid, details jsonb)
+        WHERE v_from[q.ord] IS NOT NULL;
+        INSERT INTO events (tenant_id, position, type, entity_type, entity_id, location_ids, payload, request_id,
+            recorded_at)
+        SELECT v_tenant, v_event + row_number() OVER (ORDER BY q.ord), ledger_event_type(q.kind), 'posting', q.id,
+            ARRAY(SELECT jsonb_object_keys(v_locs[q.ord])::uuid), v_docs[q.ord] - 'code', q.request_id, v_now
+        FROM jsonb_to_recordset(p_postings) AS q(ord int, id uuid, kind text, request_id text)
+        WHERE v_from[q.ord] IS NOT NULL;
         INSERT INTO movements (tenant_id, position, posting_id, line_id, line_version, product_id, location_id, kind,
             delta, balance_after, reason_code_id, comment, root_cause, effective_at, recorded_at)
         SELECT v_tenant, v_base + m.k, m.posting_id, m.line_id, m.version, m.product_id, m.location_id, m.kind,
