@@ -32,6 +32,27 @@ INTERNAL = frozenset({Kind.TRANSFER_OUT, Kind.TRANSFER_IN, Kind.PUT_AWAY, Kind.L
 """Kinds that move stock inside the tenant: their movements add up to zero in each posting."""
 
 
+class Direction(StrEnum):
+    """Which way a reason may move stock."""
+
+    BOTH = "BOTH"
+    IN = "IN"
+    OUT = "OUT"
+
+
+class ReasonCode(msgspec.Struct, frozen=True, kw_only=True):
+    """Why stock was adjusted, from the tenant's list."""
+
+    id: UUID
+    code: str
+    name: str
+    direction: Direction
+    requires_comment: bool
+    requires_root_cause: bool
+    is_active: bool
+    pack: str
+
+
 class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One quantity for one stock line: a signed `delta`, or the absolute `target` it shall stand at.
 
@@ -54,6 +75,10 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     root_cause: str | None = None
     effective_at: datetime | None = None
     """When it happened, if not now."""
+    only: Direction | None = None
+    """The one direction that the reason allows."""
+    explained_above: Decimal | None = None
+    """A change larger than this needs a root cause."""
 
 
 class Posting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -30,6 +30,7 @@ MESSAGES = {
     Reason.NOT_FOUND: "Something that this names does not exist",
     Reason.QUANTITY_OUT_OF_RANGE: "The balance would exceed what can be stored",
     Reason.STALE_QUANTITY: "The quantity on hand is not what you expect",
+    Reason.VALIDATION_ERROR: "The request is not valid",
 }
 
 
@@ -48,12 +49,12 @@ _decoder = msgspec.json.Decoder(_Outcome, float_hook=Decimal)
 _encoder = msgspec.json.Encoder(decimal_format="number")
 
 
-def encode(postings: Sequence[Posting]) -> tuple[str, str]:
-    """The statement's two arguments."""
+def encode(postings: Sequence[Posting], *, claimed: bool = False) -> tuple[str, str]:
+    """The statement's two arguments. `claimed`: idempotency is the surrounding transaction's business."""
     heads: list[dict[str, Any]] = []
     entries: list[dict[str, Any]] = []
     for ord_, posting in enumerate(postings):
-        heads.append(_head(ord_, posting))
+        heads.append(_head(ord_, posting, claimed=claimed))
         for n, entry in enumerate(posting.entries):
             entries.append({"posting": ord_, "n": n, **_fields(entry)})
     return _encoder.encode(heads).decode(), _encoder.encode(entries).decode()
@@ -63,7 +64,7 @@ def _fields(entry: Entry) -> dict[str, Any]:
     return {name: value for name in entry.__struct_fields__ if (value := getattr(entry, name)) is not None}
 
 
-def _head(ord_: int, posting: Posting) -> dict[str, Any]:
+def _head(ord_: int, posting: Posting, *, claimed: bool) -> dict[str, Any]:
     head: dict[str, Any] = {
         "ord": ord_,
         "id": posting.id,
@@ -82,7 +83,7 @@ def _head(ord_: int, posting: Posting) -> dict[str, Any]:
         head["request_id"] = act.request_id
         if (scope := act.scope) is not None:
             head["scope"] = sorted(scope)
-        if act.idempotency is not None:
+        if act.idempotency is not None and not claimed:
             head["principal_id"] = act.caller.principal_id
             head["operation"] = act.operation
             head["key"] = act.idempotency.key
@@ -90,9 +91,11 @@ def _head(ord_: int, posting: Posting) -> dict[str, Any]:
     return head
 
 
-async def post(driver: Driver, postings: Sequence[Posting], *, brief: bool = False) -> list[Posted | DomainError]:
+async def post(
+    driver: Driver, postings: Sequence[Posting], *, brief: bool = False, claimed: bool = False
+) -> list[Posted | DomainError]:
     """One call of the statement on a bound connection: an answer for each posting, in their order."""
-    heads, entries = encode(postings)
+    heads, entries = encode(postings, claimed=claimed)
     rows = await driver.fetch(CALL, heads, entries, brief)
     answers: dict[int, Posted | DomainError] = {
         row["ord"]: _answer(row["code"], row["outcome"], replayed=row["replayed"]) for row in rows

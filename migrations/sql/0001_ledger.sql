@@ -38,7 +38,8 @@ CREATE TRIGGER stock_is_conserved AFTER INSERT ON movements
 CREATE TYPE ledger_entry AS (
     posting int, n int, kind text, line_id uuid, product_id uuid, location_id uuid, bin_id uuid, lot_id uuid,
     delta numeric, target numeric, expected numeric, reason_code_id uuid, comment text, root_cause text,
-    effective_at timestamptz, slot int, before numeric, after numeric, version bigint, posting_id uuid
+    effective_at timestamptz, slot int, before numeric, after numeric, version bigint, posting_id uuid,
+    only text, explained_above numeric
 );
 
 -- The one statement that writes stock: many postings in, one outcome each. See infra/decisions/0002.
@@ -46,7 +47,8 @@ CREATE TYPE ledger_entry AS (
 -- p_postings  [{ord, id, kind, source_type, source_id, comment, actor_id, actor, request_id, force, unchanged_ok,
 --               reverses_id, scope: [location ids] or null, details, principal_id, operation, key, fingerprint}]
 -- p_entries   [{posting, n, kind, line_id, product_id, location_id, bin_id, lot_id, delta, target, expected,
---               reason_code_id, comment, root_cause, effective_at}]
+--               reason_code_id, comment, root_cause, effective_at, only: IN or OUT (the reason's direction),
+--               explained_above: a larger change needs a root cause}]
 -- p_brief     outcomes and events without their movements, for bulk loads
 --
 -- Locks, always in this order: idempotency keys (sorted), new lines (by key), lines (by id), totals (by product and
@@ -124,13 +126,14 @@ BEGIN
     -- 2. The entries, with the default bin and the default lot where none is named.
     SELECT array_agg(ROW(
             q.posting, q.n, q.kind, q.line_id, q.product_id, q.location_id, q.bin_id, q.lot_id, q.delta, q.target,
-            q.expected, q.reason_code_id, q.comment, q.root_cause, q.effective_at, NULL, NULL, NULL, NULL, NULL
+            q.expected, q.reason_code_id, q.comment, q.root_cause, q.effective_at, NULL, NULL, NULL, NULL, NULL,
+            q.only, q.explained_above
         )::ledger_entry ORDER BY q.posting, q.n), bool_or(q.line_id IS NULL)
     INTO entries, v_keyed
     FROM jsonb_to_recordset(p_entries) AS q(
         posting int, n int, kind text, line_id uuid, product_id uuid, location_id uuid, bin_id uuid, lot_id uuid,
         delta numeric, target numeric, expected numeric, reason_code_id uuid, comment text, root_cause text,
-        effective_at timestamptz)
+        effective_at timestamptz, only text, explained_above numeric)
     WHERE q.posting <> ALL (v_settled);
 
     IF v_keyed THEN
@@ -193,7 +196,7 @@ BEGIN
     SELECT array_agg(ROW(
             q.posting, q.n, q.kind, q.line_id, q.product_id, q.location_id, q.bin_id, q.lot_id, q.delta, q.target,
             q.expected, q.reason_code_id, q.comment, q.root_cause, coalesce(q.effective_at, v_now),
-            CASE WHEN q.found THEN q.rank END, NULL, NULL, NULL, NULL
+            CASE WHEN q.found THEN q.rank END, NULL, NULL, NULL, NULL, q.only, q.explained_above
         )::ledger_entry ORDER BY q.posting, q.n)
     INTO entries
     FROM (
@@ -245,6 +248,9 @@ BEGIN
             ELSIF e.expected IS NOT NULL AND e.expected <> bal[e.slot] THEN
                 v_code := 'STALE_QUANTITY';
                 v_facts := jsonb_build_object('expected', e.expected, 'actual', trim_scale(bal[e.slot]));
+            ELSIF e.effective_at > v_now + interval '1 minute' THEN
+                v_code := 'VALIDATION_ERROR';
+                v_facts := ledger_field('effectiveAt', 'must not lie in the future');
             ELSIF e.effective_at < cnt[e.slot] THEN
                 v_code := 'COUNTED_SINCE';
                 v_facts := jsonb_build_object('counted_at', cnt[e.slot]);
@@ -259,6 +265,12 @@ BEGIN
                     ELSIF e.kind = 'COUNT' THEN
                         cnt[e.slot] := e.effective_at;
                     END IF;
+                ELSIF e.only = CASE WHEN v_delta > 0 THEN 'OUT' ELSE 'IN' END THEN
+                    v_code := 'VALIDATION_ERROR';
+                    v_facts := ledger_field('reasonCodeId', 'is a reason for the other direction');
+                ELSIF e.root_cause IS NULL AND abs(v_delta) > e.explained_above THEN
+                    v_code := 'VALIDATION_ERROR';
+                    v_facts := ledger_field('rootCause', 'is required for a change of this size');
                 ELSIF e.after < 0 OR (
                     v_delta < 0 AND NOT p.force AND e.kind <> 'COUNT' AND e.after < res[e.slot] + hld[e.slot]
                 ) THEN
@@ -435,7 +447,8 @@ BEGIN
             m.delta, m.after, m.reason_code_id, m.comment, m.root_cause, m.effective_at, v_now
         FROM unnest(moves) WITH ORDINALITY
             AS m(posting, n, kind, line_id, product_id, location_id, bin_id, lot_id, delta, target, expected,
-                reason_code_id, comment, root_cause, effective_at, slot, before, after, version, posting_id, k);
+                reason_code_id, comment, root_cause, effective_at, slot, before, after, version, posting_id,
+                only, explained_above, k);
     END IF;
     RETURN QUERY SELECT r.* FROM unnest(r_ord, r_code, r_replayed, r_outcome) AS r(ord, code, replayed, outcome);
 END
@@ -460,7 +473,7 @@ BEGIN
                     WHERE l.tenant_id = p_tenant AND l.product_id = q.product_id AND l.number = ''
                 ) ELSE q.lot_id END,
                 q.delta, q.target, q.expected, q.reason_code_id, q.comment, q.root_cause, q.effective_at,
-                NULL, NULL, NULL, NULL, NULL
+                NULL, NULL, NULL, NULL, NULL, q.only, q.explained_above
             )::ledger_entry ORDER BY q.posting, q.n)
         INTO p_entries FROM unnest(p_entries) q;
     END IF;
@@ -468,7 +481,7 @@ BEGIN
         SELECT array_agg(ROW(
             q.posting, q.n, q.kind, coalesce(q.line_id, s.id), q.product_id, q.location_id, q.bin_id, q.lot_id,
             q.delta, q.target, q.expected, q.reason_code_id, q.comment, q.root_cause, q.effective_at,
-            NULL, NULL, NULL, NULL, NULL
+            NULL, NULL, NULL, NULL, NULL, q.only, q.explained_above
         )::ledger_entry ORDER BY q.posting, q.n)
         FROM unnest(p_entries) q
         LEFT JOIN LATERAL (
@@ -520,6 +533,11 @@ BEGIN
         facts := jsonb_build_object('on_hand', 0);
     END IF;
 END
+$$;
+
+CREATE FUNCTION ledger_field(p_path text, p_message text) RETURNS jsonb LANGUAGE sql IMMUTABLE
+SET search_path = public, pg_temp AS $$
+    SELECT jsonb_build_object('fields', jsonb_build_array(jsonb_build_object('path', p_path, 'message', p_message)))
 $$;
 
 -- UUID version 7 for a line made inside the statement; uuidv7() itself is newer than the oldest server we support.

@@ -1,0 +1,93 @@
+"""What a handler is handed about its request: the act, with its idempotency key."""
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from http import HTTPStatus
+from typing import Any, Protocol
+
+from litestar import Request
+
+from app.http.errors import STATUS, body_of
+from app.http.wire import Json, canonical, encode
+from domain.access.model import Act, Idempotency
+from domain.errors import DomainError, FieldError
+
+KEY_LENGTH = 255
+
+
+async def provide_act(request: Request[Any, Any, Any]) -> Act:
+    """The act of this request. The first permission of the route is the one whose locations limit it."""
+    handler = request.route_handler
+    permission = handler.opt["permissions"][0]
+    operation = f"{request.method} {request.scope['path_template']}"
+    return Act(
+        caller=request.user,
+        permission=permission,
+        operation=operation,
+        request_id=request.scope["state"]["request_id"],
+        idempotency=await _idempotency(request),
+    )
+
+
+async def _idempotency(request: Request[Any, Any, Any]) -> Idempotency | None:
+    key = request.headers.get("idempotency-key")
+    if key is None or request.method in {"GET", "HEAD"}:
+        return None
+    if not 1 <= len(key) <= KEY_LENGTH or not all("!" <= char <= "~" for char in key):
+        raise FieldError(("Idempotency-Key", "must be 1 to 255 visible ASCII characters"))
+    digest = hashlib.sha256()
+    digest.update(request.url.path.encode() + b"\0" + request.scope["query_string"] + b"\0")
+    digest.update(canonical(await request.body()))
+    return Idempotency(key=key, fingerprint=digest.digest())
+
+
+class Work(Protocol):
+    """A unit of work as the HTTP layer needs it: idempotency beside the effect, in one transaction."""
+
+    async def claim(self, act: Act) -> tuple[int, bytes] | None: ...
+    async def remember(self, act: Act, status: int, body: bytes) -> None: ...
+    def savepoint(self) -> AbstractAsyncContextManager[None]: ...
+
+
+type Begin[W: Work] = Callable[[Act], AbstractAsyncContextManager[W]]
+
+
+async def once[W: Work, T](
+    begin: Begin[W], act: Act, do: Callable[[W], Awaitable[T]], *, status: int = HTTPStatus.OK
+) -> Json[T]:
+    """Do it in one transaction, and under an idempotency key only once.
+
+    The outcome is stored with the effect: the answer, or the refusal if it was a business refusal (409), so that a
+    retry cannot turn one into the other. Costs four round trips and the statements of `do`; without a key, two.
+    """
+    if act.idempotency is None:
+        async with begin(act) as work:
+            return Json(await do(work), status_code=status)
+    refused: DomainError | None = None
+    async with begin(act) as work:
+        stored = await work.claim(act)
+        if stored is not None:
+            return _replayed(*stored)
+        body = b""
+        try:
+            async with work.savepoint():
+                body = encode(await do(work))
+        except DomainError as error:
+            if STATUS[error.reason] != HTTPStatus.CONFLICT:
+                raise
+            refused, status, body = error, STATUS[error.reason], encode(body_of(error))
+        await work.remember(act, status, body)
+    if refused is not None:
+        raise refused
+    return _raw(body, status)
+
+
+def _replayed(status: int, body: bytes) -> Json[Any]:
+    answer = _raw(body, status)
+    answer.headers["Idempotency-Replayed"] = "true"
+    return answer
+
+
+def _raw(body: bytes, status: int) -> Json[Any]:
+    return Json(body, status_code=status, media_type="application/json")

@@ -1,0 +1,130 @@
+"""Refusals on the wire: one status for each reason, one shape for all of the session API.
+
+`{"error": "<what happened, for a person>", "details": {"code": "UPPER_SNAKE", …facts}}`
+"""
+
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from litestar import Request
+from litestar.exceptions import HTTPException, ValidationException
+
+from app.http.wire import Json
+from domain.errors import DomainError, FieldError, Reason
+
+STATUS: dict[Reason, HTTPStatus] = {
+    Reason.ALREADY_REVERSED: HTTPStatus.CONFLICT,
+    Reason.COUNTED_SINCE: HTTPStatus.CONFLICT,
+    Reason.CSRF_FAILED: HTTPStatus.FORBIDDEN,
+    Reason.DUPLICATE: HTTPStatus.CONFLICT,
+    Reason.EXPIRED_API_KEY: HTTPStatus.UNAUTHORIZED,
+    Reason.IDEMPOTENCY_IN_PROGRESS: HTTPStatus.CONFLICT,
+    Reason.IDEMPOTENCY_KEY_REUSED: HTTPStatus.UNPROCESSABLE_ENTITY,
+    Reason.IN_USE: HTTPStatus.CONFLICT,
+    Reason.INACTIVE: HTTPStatus.CONFLICT,
+    Reason.INSUFFICIENT_STOCK: HTTPStatus.CONFLICT,
+    Reason.INTERNAL: HTTPStatus.INTERNAL_SERVER_ERROR,
+    Reason.INVALID_API_KEY: HTTPStatus.UNAUTHORIZED,
+    Reason.INVALID_CREDENTIALS: HTTPStatus.UNAUTHORIZED,
+    Reason.INVALID_TRANSITION: HTTPStatus.CONFLICT,
+    Reason.LOCATION_DENIED: HTTPStatus.FORBIDDEN,
+    Reason.LOT_REQUIRED: HTTPStatus.BAD_REQUEST,
+    Reason.METHOD_NOT_ALLOWED: HTTPStatus.METHOD_NOT_ALLOWED,
+    Reason.NO_CHANGE: HTTPStatus.BAD_REQUEST,
+    Reason.NOT_FOUND: HTTPStatus.NOT_FOUND,
+    Reason.PAYLOAD_TOO_LARGE: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    Reason.PERMISSION_DENIED: HTTPStatus.FORBIDDEN,
+    Reason.POSITION_FROZEN: HTTPStatus.CONFLICT,
+    Reason.QUANTITY_OUT_OF_RANGE: HTTPStatus.BAD_REQUEST,
+    Reason.RATE_LIMITED: HTTPStatus.TOO_MANY_REQUESTS,
+    Reason.REVERSAL_BLOCKED: HTTPStatus.CONFLICT,
+    Reason.REVOKED_API_KEY: HTTPStatus.UNAUTHORIZED,
+    Reason.SELF_APPROVAL: HTTPStatus.FORBIDDEN,
+    Reason.SESSION_EXPIRED: HTTPStatus.UNAUTHORIZED,
+    Reason.STALE_QUANTITY: HTTPStatus.CONFLICT,
+    Reason.STALE_VERSION: HTTPStatus.CONFLICT,
+    Reason.UNAUTHENTICATED: HTTPStatus.UNAUTHORIZED,
+    Reason.UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
+    Reason.UNSUPPORTED_MEDIA_TYPE: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    Reason.VALIDATION_ERROR: HTTPStatus.BAD_REQUEST,
+}
+
+_OF_FRAMEWORK = {
+    HTTPStatus.NOT_FOUND: (Reason.NOT_FOUND, "There is nothing at this address"),
+    HTTPStatus.METHOD_NOT_ALLOWED: (Reason.METHOD_NOT_ALLOWED, "This address does not take this method"),
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: (Reason.PAYLOAD_TOO_LARGE, "The body is too large"),
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: (Reason.UNSUPPORTED_MEDIA_TYPE, "Send the body as application/json"),
+}
+
+_log = structlog.get_logger("storekeeper.http")
+
+
+def body_of(error: DomainError) -> dict[str, Any]:
+    """A refusal as the session API writes it."""
+    return {"error": error.message, "details": {"code": error.reason, **_camel(error.facts)}}
+
+
+def _camel(facts: dict[str, Any]) -> dict[str, Any]:
+    """The facts of the ledger's statement carry database names; the wire's are camelCase."""
+    return {_name(name): value for name, value in facts.items() if value is not None}
+
+
+_RENAMED = {"line_id": "inventoryItemId", "entry": "index", "posting_id": "transactionId"}
+
+
+def _name(name: str) -> str:
+    head, *rest = name.split("_")
+    return _RENAMED.get(name) or head + "".join(part.title() for part in rest)
+
+
+def respond(error: DomainError) -> Json[dict[str, Any]]:
+    headers: dict[str, str] = {}
+    if (seconds := error.facts.get("retryAfter")) is not None:
+        headers["Retry-After"] = str(seconds)
+    if error.replayed:
+        headers["Idempotency-Replayed"] = "true"
+    status = STATUS[error.reason]
+    if status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = 'Bearer realm="storekeeper"'
+    return Json(body_of(error), status_code=status, headers=headers, media_type="application/json")
+
+
+def on_domain_error(_: Request[Any, Any, Any], error: DomainError) -> Json[dict[str, Any]]:
+    return respond(error)
+
+
+def on_framework_error(request: Request[Any, Any, Any], error: HTTPException) -> Json[dict[str, Any]]:
+    """What the framework refuses by itself: parameters, addresses, methods, sizes."""
+    if isinstance(error, ValidationException):
+        return respond(FieldError(*_parameters(error)))
+    known = _OF_FRAMEWORK.get(HTTPStatus(error.status_code))
+    if known is not None:
+        return respond(DomainError(known[0], known[1]))
+    if error.status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
+        return respond(FieldError(("", error.detail or "the request cannot be read")))
+    return on_fault(request, error)
+
+
+def _parameters(error: ValidationException) -> list[tuple[str, str]]:
+    extra = error.extra if isinstance(error.extra, list) else []
+    return [
+        (str(item.get("key", "")), str(item.get("message", "is not valid")).replace("`", ""))
+        for item in extra
+        if isinstance(item, dict)
+    ] or [("", error.detail)]
+
+
+def on_fault(request: Request[Any, Any, Any], error: Exception) -> Json[dict[str, Any]]:
+    """Anything else: a database refusal in the domain's words, or a fault that is logged and not shown."""
+    refusal: Callable[[Exception], DomainError | None] = request.app.state.refusal
+    told = refusal(error)
+    if told is None:
+        _log.error("fault", exc_info=error, path=request.url.path)
+        told = DomainError(
+            Reason.INTERNAL, "Something went wrong on our side; the request id finds it in the logs"
+        )
+    elif told.reason is Reason.UNAVAILABLE:
+        _log.warning("unavailable", error=type(error).__name__)
+    return respond(told)

@@ -1,0 +1,96 @@
+"""Who may come in: authentication, forgery protection and the permission that each route declares.
+
+Silence is refusal: a handler that declares neither a permission nor that it is public is 403 for everybody, and
+the application does not start with one (`undeclared`).
+"""
+
+import hmac
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+import structlog
+from litestar.connection import ASGIConnection
+from litestar.handlers.base import BaseRouteHandler
+
+from domain.access.model import Caller, Permission
+from domain.errors import DomainError, Reason
+
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+SESSION_COOKIES = ("__Host-storekeeper_session", "storekeeper_session")
+
+type Connection = ASGIConnection[Any, Any, Any, Any]
+
+
+class Authenticated(Protocol):
+    @property
+    def caller(self) -> Caller: ...
+    @property
+    def csrf(self) -> str: ...
+
+
+class Authenticator(Protocol):
+    """Credentials to callers; in steady state without a statement."""
+
+    async def by_session(self, token: str) -> Authenticated: ...
+    async def by_key(self, key: str) -> Caller: ...
+
+
+async def guard(connection: Connection, handler: BaseRouteHandler) -> None:
+    """Admit or refuse a request, before anything of its body is read."""
+    if handler.opt.get("public"):
+        return
+    caller = await _caller(connection)
+    connection.scope["user"] = caller
+    structlog.contextvars.bind_contextvars(tenant=caller.tenant_slug, actor=str(caller.principal_id))
+    permissions: tuple[Permission, ...] | None = handler.opt.get("permissions")
+    if permissions is None:
+        raise DomainError(Reason.PERMISSION_DENIED, "This address declares no permission and admits nobody")
+    for permission in permissions:
+        if not caller.allows(permission):
+            raise DomainError(
+                Reason.PERMISSION_DENIED, f"You lack the permission {permission}", permission=permission
+            )
+
+
+async def _caller(connection: Connection) -> Caller:
+    authenticator: Authenticator = connection.app.state.authenticator
+    authorization = connection.headers.get("authorization")
+    if authorization is not None:
+        scheme, _, key = authorization.partition(" ")
+        if scheme.lower() != "bearer" or not key.strip():
+            raise DomainError(Reason.UNAUTHENTICATED, "Send the API key as: Authorization: Bearer <key>")
+        return await authenticator.by_key(key.strip())
+    token = session_token(connection)
+    if token is None:
+        raise DomainError(Reason.UNAUTHENTICATED, "Log in, or send an API key as a bearer token")
+    session = await authenticator.by_session(token)
+    if connection.scope.get("method") not in SAFE:
+        _refuse_forgery(connection, session.csrf)
+    return session.caller
+
+
+def session_token(connection: Connection) -> str | None:
+    """The session's secret from its cookie, whichever of the two names it has in this environment."""
+    return next((value for name in SESSION_COOKIES if (value := connection.cookies.get(name))), None)
+
+
+def _refuse_forgery(connection: Connection, csrf: str) -> None:
+    """A cookie alone proves nothing: the header must carry the session's token, and the page must be ours."""
+    headers = connection.headers
+    sent = headers.get("x-csrf-token", "")
+    if not hmac.compare_digest(sent.encode(), csrf.encode()):
+        raise DomainError(Reason.CSRF_FAILED, "Send the session's CSRF token as X-CSRF-Token")
+    if headers.get("sec-fetch-site") in {"cross-site", "same-site"}:
+        raise DomainError(Reason.CSRF_FAILED, "Cross-site requests are refused")
+    origin = headers.get("origin")
+    if origin is not None and urlsplit(origin).netloc != headers.get("host"):
+        raise DomainError(Reason.CSRF_FAILED, "The request comes from another origin")
+
+
+def undeclared(handlers: list[BaseRouteHandler]) -> list[str]:
+    """The handlers that say nothing about who may call them."""
+    return [
+        str(handler)
+        for handler in handlers
+        if not handler.opt.get("public") and not handler.opt.get("permissions")
+    ]

@@ -1,0 +1,101 @@
+"""Routes declare what they are: operation, permission, errors, and an example that a test sends.
+
+`reads` and `writes` are Litestar's `get` and `post` with these declarations made compulsory.
+"""
+
+from collections.abc import Callable, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from litestar import delete, get, patch, post, put
+from litestar.openapi.datastructures import ResponseSpec
+
+from app.http.errors import STATUS
+from app.http.wire import Answer
+from domain.access.model import Permission
+from domain.errors import Reason
+
+
+class Details(Answer, frozen=True, kw_only=True):
+    """Facts about a refusal; `code` is always there, the others depend on it."""
+
+    code: str
+
+
+class Refusal(Answer, frozen=True, kw_only=True):
+    """What a refusal looks like."""
+
+    error: str
+    details: Details
+
+
+ALWAYS = (Reason.UNAUTHENTICATED, Reason.PERMISSION_DENIED, Reason.VALIDATION_ERROR, Reason.UNAVAILABLE)
+ON_WRITES = (
+    Reason.UNSUPPORTED_MEDIA_TYPE,
+    Reason.PAYLOAD_TOO_LARGE,
+    Reason.IDEMPOTENCY_IN_PROGRESS,
+    Reason.IDEMPOTENCY_KEY_REUSED,
+)
+
+_METHODS: dict[str, Callable[..., Any]] = {
+    "GET": get,
+    "POST": post,
+    "PUT": put,
+    "PATCH": patch,
+    "DELETE": delete,
+}
+
+
+def route(
+    method: str,
+    path: str,
+    *,
+    operation: str,
+    summary: str,
+    permissions: Permission | Sequence[Permission] | None,
+    errors: Sequence[Reason] = (),
+    example: Any = None,
+    query: dict[str, Any] | None = None,
+    status: int = HTTPStatus.OK,
+    description: str | None = None,
+    **more: Any,
+) -> Callable[[Callable[..., Any]], Any]:
+    """A handler with its declarations.
+
+    `permissions` None is a public route. `example` is a request body, and `query` query parameters, that a test
+    sends as they stand; `{name}` in their texts stands for a fact of the demo tenant (tests/e2e/test_examples.py).
+    """
+    public = permissions is None
+    needed = () if permissions is None else (permissions,) if isinstance(permissions, Permission) else permissions
+    reasons = [*(() if public else ALWAYS), *(ON_WRITES if method != "GET" else ()), *errors]
+    statuses: dict[int, list[str]] = {}
+    for reason in reasons:
+        statuses.setdefault(STATUS[reason], []).append(reason)
+    decorator: Callable[[Callable[..., Any]], Any] = _METHODS[method](
+        path,
+        operation_id=operation,
+        summary=summary,
+        description=_description(needed, description, public=public),
+        status_code=status,
+        opt={
+            "public": public,
+            "permissions": None if public else tuple(needed),
+            "example": example,
+            "query": query,
+        },
+        responses={
+            code: ResponseSpec(
+                data_container=Refusal,
+                description=", ".join(dict.fromkeys(names)),
+                generate_examples=False,
+            )
+            for code, names in statuses.items()
+        },
+        **more,
+    )
+    return decorator
+
+
+def _description(needed: Sequence[Permission], text: str | None, *, public: bool) -> str:
+    permission = "Public." if public else "Permission: " + ", ".join(f"`{name}`" for name in needed) + "."
+    return f"{text}\n\n{permission}" if text else permission

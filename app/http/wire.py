@@ -1,0 +1,130 @@
+"""How values look on the wire: strict in, exact out.
+
+Bodies are decoded by `StrictRequest` and not by the framework, which would coerce ("5" for a number, 1 for true)
+and read decimals as binary floats. Responses write decimals as JSON numbers.
+"""
+
+from decimal import Decimal
+from functools import lru_cache
+from typing import Annotated, Any, override
+
+import msgspec
+from litestar import Request, Response
+from litestar.enums import MediaType
+from msgspec import Meta
+
+from domain.errors import DomainError, FieldError, Reason
+from domain.values import Quantity, clean_text
+
+LONGEST_STRING = 10_000
+DEEPEST = 32
+
+type Text64 = Annotated[str, Meta(min_length=1, max_length=64)]
+type Text200 = Annotated[str, Meta(min_length=1, max_length=200)]
+type Text300 = Annotated[str, Meta(min_length=1, max_length=300)]
+type Text2000 = Annotated[str, Meta(min_length=1, max_length=2000)]
+type Version = Annotated[int, Meta(ge=1, le=2_147_483_647)]
+
+
+class Body(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
+    """A request body. Repeat `kw_only=True` on each subclass: it is not inherited, the rest is."""
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A response body."""
+
+
+_plain = msgspec.json.Decoder(float_hook=Decimal)
+_encoder = msgspec.json.Encoder(decimal_format="number")
+_canonical = msgspec.json.Encoder(decimal_format="number", order="deterministic")
+
+
+def encode(content: Any) -> bytes:
+    """JSON as every answer has it: decimals are numbers."""
+    return _encoder.encode(content)
+
+
+def canonical(body: bytes) -> bytes:
+    """A body's meaning without its spelling: what the fingerprint of an idempotent request is taken of."""
+    try:
+        return _canonical.encode(_plain.decode(body)) if body else b""
+    except (msgspec.DecodeError, RecursionError):
+        return body
+
+
+class Json[T](Response[T]):
+    """A JSON answer with exact decimals."""
+
+    @override
+    def render(self, content: Any, media_type: str, enc_hook: Any = None) -> bytes:
+        if isinstance(content, bytes):
+            return content
+        if media_type.startswith(MediaType.JSON):
+            return encode(content)
+        return super().render(content, media_type, enc_hook)
+
+
+class StrictRequest(Request[Any, Any, Any]):
+    """A request whose JSON body is decoded once, strictly, into what its handler declares."""
+
+    @override
+    async def json(self) -> Any:
+        kind = self.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind != "application/json":
+            raise DomainError(Reason.UNSUPPORTED_MEDIA_TYPE, "Send the body as application/json")
+        body = await self.body()
+        return decode(body, _declared(self.route_handler))
+
+
+@lru_cache(maxsize=512)
+def _declared(handler: Any) -> Any:
+    return handler.parsed_fn_signature.parameters["data"].annotation
+
+
+def decode(body: bytes, wanted: Any) -> Any:
+    """A body as the type that is wanted, its texts trimmed and NFC-normalised.
+
+    Raises:
+        FieldError: it is not JSON, or not what is wanted; the path of the first problem is named.
+    """
+    try:
+        raw = _cleaned(_plain.decode(body), "", 0)
+        return msgspec.convert(raw, wanted, strict=True, dec_hook=dec_hook)
+    except msgspec.ValidationError as problem:
+        raise _field_error(str(problem)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
+        raise FieldError(("", f"is not valid JSON: {str(problem)[:200]}")) from None
+
+
+def dec_hook(wanted: type, value: Any) -> Any:
+    """Quantities: JSON numbers only, exact, bounded."""
+    if wanted is Quantity:
+        if isinstance(value, bool) or not isinstance(value, int | Decimal):
+            message = "Expected a number"
+            raise ValueError(message)
+        return Quantity.of(value)
+    raise NotImplementedError(wanted)
+
+
+def _cleaned(value: Any, path: str, depth: int) -> Any:
+    if depth > DEEPEST:
+        raise FieldError((path, f"is nested deeper than {DEEPEST} levels"))
+    if isinstance(value, str):
+        try:
+            return clean_text(value, longest=LONGEST_STRING, empty=True)
+        except ValueError as problem:
+            raise FieldError((path, str(problem))) from None
+    if isinstance(value, list):
+        return [_cleaned(item, f"{path}[{n}]", depth + 1) for n, item in enumerate(value)]
+    if isinstance(value, dict):
+        return {
+            _cleaned(key, path, depth + 1): _cleaned(item, f"{path}.{key}" if path else key, depth + 1)
+            for key, item in value.items()
+        }
+    return value
+
+
+def _field_error(message: str) -> FieldError:
+    """`Expected `int` - at `$.lines[0].qty`` as a path and a message of our own."""
+    text, _, path = message.partition(" - at `")
+    return FieldError((path.rstrip("`").removeprefix("$").removeprefix("."), text.replace("`", "")))

@@ -1,0 +1,113 @@
+"""A unit of work: one transaction of one act, with its idempotency key and its events."""
+
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from domain.access.model import Act
+from domain.errors import DomainError, Reason
+from domain.ledger.model import Posted, Posting
+from infra.db.errors import refusal
+from infra.db.pool import Database, Driver
+from infra.ledger.post import post
+
+CLAIM = """
+    INSERT INTO idempotency_keys (tenant_id, principal_id, operation, key, fingerprint)
+    VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING RETURNING true
+"""
+STORED = """
+    SELECT fingerprint, status, body FROM idempotency_keys
+    WHERE tenant_id = $1 AND principal_id = $2 AND operation = $3 AND key = $4
+"""
+REMEMBER = """
+    UPDATE idempotency_keys SET status = $5, body = $6
+    WHERE tenant_id = $1 AND principal_id = $2 AND operation = $3 AND key = $4
+"""
+APPEND = "SELECT event_append($1, $2, $3, $4, $5, $6)"
+
+
+class SqlWork:
+    """What every area's unit of work has. Post to the ledger last: its head is the transaction's last lock."""
+
+    def __init__(self, driver: Driver, act: Act) -> None:
+        self.driver = driver
+        self.act = act
+
+    async def claim(self, act: Act) -> tuple[int, bytes] | None:
+        """Take the act's idempotency key, or find what was answered under it.
+
+        Waits for another transaction that holds the key, as long as the lock timeout allows.
+        """
+        assert act.idempotency is not None
+        key = (act.tenant_id, act.caller.principal_id, act.operation, act.idempotency.key)
+        try:
+            claimed = await self.driver.fetchval(CLAIM, *key, act.idempotency.fingerprint)
+        except asyncpg.LockNotAvailableError as busy:
+            message = "A request with this Idempotency-Key is still running"
+            raise DomainError(Reason.IDEMPOTENCY_IN_PROGRESS, message, retryAfter=1) from busy
+        if claimed:
+            return None
+        row = await self.driver.fetchrow(STORED, *key)
+        assert row is not None, "keys are kept longer than any request runs"
+        if row["fingerprint"] != act.idempotency.fingerprint:
+            raise DomainError(
+                Reason.IDEMPOTENCY_KEY_REUSED, "This Idempotency-Key was used for a different request"
+            )
+        return row["status"], row["body"]
+
+    async def remember(self, act: Act, status: int, body: bytes) -> None:
+        """Store the answer beside the effect."""
+        assert act.idempotency is not None
+        key = (act.tenant_id, act.caller.principal_id, act.operation, act.idempotency.key)
+        await self.driver.execute(REMEMBER, *key, status, body)
+
+    @asynccontextmanager
+    async def savepoint(self) -> AsyncGenerator[None]:
+        """What fails inside is undone, and the transaction goes on."""
+        try:
+            async with self.driver.transaction():
+                yield
+        except Exception as error:
+            told = refusal(error)
+            if told is None or told is error:
+                raise
+            raise told from error
+
+    async def post(self, posting: Posting) -> Posted:
+        """Post to the ledger inside this transaction; the key is this unit of work's, not the posting's."""
+        (answer,) = await post(self.driver, [posting], claimed=True)
+        if isinstance(answer, DomainError):
+            raise answer
+        return answer
+
+    async def record(
+        self, type_: str, entity_type: str, entity_id: UUID, payload: object, *, locations: Sequence[UUID] = ()
+    ) -> int:
+        """Append an event to the feed; its position is handed out in the order of commits."""
+        body = msgspec.json.encode(payload).decode()
+        position: int = await self.driver.fetchval(
+            APPEND, type_, entity_type, entity_id, list(locations), body, self.act.request_id
+        )
+        return position
+
+
+def beginning[W: SqlWork](
+    database: Database, kind: Callable[[Driver, Act], W]
+) -> Callable[[Act], AbstractAsyncContextManager[W]]:
+    """`begin(act)` for an area: a clean exit commits, an error rolls back and comes out in the domain's words."""
+
+    @asynccontextmanager
+    async def begin(act: Act) -> AsyncGenerator[W]:
+        try:
+            async with database.transaction(act.tenant_id) as driver:
+                yield kind(driver, act)
+        except Exception as error:
+            told = refusal(error)
+            if told is None or told is error:
+                raise
+            raise told from error
+
+    return begin
