@@ -75,7 +75,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     root_cause: str | None = None
     effective_at: datetime | None = None
     """When it happened, if not now."""
-    only: Direction | None = None
+    direction: Direction | None = None
     """The one direction that the reason allows."""
     explained_above: Decimal | None = None
     """A change larger than this needs a root cause."""

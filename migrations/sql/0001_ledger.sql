@@ -39,7 +39,7 @@ CREATE TYPE ledger_entry AS (
     posting int, n int, kind text, line_id uuid, product_id uuid, location_id uuid, bin_id uuid, lot_id uuid,
     delta numeric, target numeric, expected numeric, reason_code_id uuid, comment text, root_cause text,
     effective_at timestamptz, slot int, before numeric, after numeric, version bigint, posting_id uuid,
-    only text, explained_above numeric
+    direction text, explained_above numeric
 );
 
 -- The one statement that writes stock: many postings in, one outcome each. See infra/decisions/0002.
@@ -47,7 +47,7 @@ CREATE TYPE ledger_entry AS (
 -- p_postings  [{ord, id, kind, source_type, source_id, comment, actor_id, actor, request_id, force, unchanged_ok,
 --               reverses_id, scope: [location ids] or null, details, principal_id, operation, key, fingerprint}]
 -- p_entries   [{posting, n, kind, line_id, product_id, location_id, bin_id, lot_id, delta, target, expected,
---               reason_code_id, comment, root_cause, effective_at, only: IN or OUT (the reason's direction),
+--               reason_code_id, comment, root_cause, effective_at, direction: IN or OUT (the reason's direction),
 --               explained_above: a larger change needs a root cause}]
 -- p_brief     outcomes and events without their movements, for bulk loads
 --
@@ -127,13 +127,13 @@ BEGIN
     SELECT array_agg(ROW(
             q.posting, q.n, q.kind, q.line_id, q.product_id, q.location_id, q.bin_id, q.lot_id, q.delta, q.target,
             q.expected, q.reason_code_id, q.comment, q.root_cause, q.effective_at, NULL, NULL, NULL, NULL, NULL,
-            q.only, q.explained_above
+            q.direction, q.explained_above
         )::ledger_entry ORDER BY q.posting, q.n), bool_or(q.line_id IS NULL)
     INTO entries, v_keyed
     FROM jsonb_to_recordset(p_entries) AS q(
         posting int, n int, kind text, line_id uuid, product_id uuid, location_id uuid, bin_id uuid, lot_id uuid,
         delta numeric, target numeric, expected numeric, reason_code_id uuid, comment text, root_cause text,
-        effective_at timestamptz, only text, explained_above numeric)
+        effective_at timestamptz, direction text, explained_above numeric)
     WHERE q.posting <> ALL (v_settled);
 
     IF v_keyed THEN
@@ -196,7 +196,7 @@ BEGIN
     SELECT array_agg(ROW(
             q.posting, q.n, q.kind, q.line_id, q.product_id, q.location_id, q.bin_id, q.lot_id, q.delta, q.target,
             q.expected, q.reason_code_id, q.comment, q.root_cause, coalesce(q.effective_at, v_now),
-            CASE WHEN q.found THEN q.rank END, NULL, NULL, NULL, NULL, q.only, q.explained_above
+            CASE WHEN q.found THEN q.rank END, NULL, NULL, NULL, NULL, q.direction, q.explained_above
         )::ledger_entry ORDER BY q.posting, q.n)
     INTO entries
     FROM (
@@ -265,7 +265,7 @@ BEGIN
                     ELSIF e.kind = 'COUNT' THEN
                         cnt[e.slot] := e.effective_at;
                     END IF;
-                ELSIF e.only = CASE WHEN v_delta > 0 THEN 'OUT' ELSE 'IN' END THEN
+                ELSIF e.direction = CASE WHEN v_delta > 0 THEN 'OUT' ELSE 'IN' END THEN
                     v_code := 'VALIDATION_ERROR';
                     v_facts := ledger_field('reasonCodeId', 'is a reason for the other direction');
                 ELSIF e.root_cause IS NULL AND abs(v_delta) > e.explained_above THEN
@@ -448,7 +448,7 @@ BEGIN
         FROM unnest(moves) WITH ORDINALITY
             AS m(posting, n, kind, line_id, product_id, location_id, bin_id, lot_id, delta, target, expected,
                 reason_code_id, comment, root_cause, effective_at, slot, before, after, version, posting_id,
-                only, explained_above, k);
+                direction, explained_above, k);
     END IF;
     RETURN QUERY SELECT r.* FROM unnest(r_ord, r_code, r_replayed, r_outcome) AS r(ord, code, replayed, outcome);
 END
@@ -473,7 +473,7 @@ BEGIN
                     WHERE l.tenant_id = p_tenant AND l.product_id = q.product_id AND l.number = ''
                 ) ELSE q.lot_id END,
                 q.delta, q.target, q.expected, q.reason_code_id, q.comment, q.root_cause, q.effective_at,
-                NULL, NULL, NULL, NULL, NULL, q.only, q.explained_above
+                NULL, NULL, NULL, NULL, NULL, q.direction, q.explained_above
             )::ledger_entry ORDER BY q.posting, q.n)
         INTO p_entries FROM unnest(p_entries) q;
     END IF;
@@ -481,7 +481,7 @@ BEGIN
         SELECT array_agg(ROW(
             q.posting, q.n, q.kind, coalesce(q.line_id, s.id), q.product_id, q.location_id, q.bin_id, q.lot_id,
             q.delta, q.target, q.expected, q.reason_code_id, q.comment, q.root_cause, q.effective_at,
-            NULL, NULL, NULL, NULL, NULL, q.only, q.explained_above
+            NULL, NULL, NULL, NULL, NULL, q.direction, q.explained_above
         )::ledger_entry ORDER BY q.posting, q.n)
         FROM unnest(p_entries) q
         LEFT JOIN LATERAL (
