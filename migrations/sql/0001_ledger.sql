@@ -265,7 +265,7 @@ BEGIN
                     ELSIF e.kind = 'COUNT' THEN
                         cnt[e.slot] := e.effective_at;
                     END IF;
-                ELSIF e.direction = CASE WHEN v_delta > 0 THEN 'OUT' ELSE 'IN' END THEN
+                ELSIF (e.direction = 'OUT' AND v_delta > 0) OR (e.direction = 'IN' AND v_delta < 0) THEN
                     v_code := 'VALIDATION_ERROR';
                     v_facts := ledger_field('reasonCodeId', 'is a reason for the other direction');
                 ELSIF e.root_cause IS NULL AND abs(v_delta) > e.explained_above THEN
