@@ -1,6 +1,7 @@
 """The products that the order lines speak of, and how much of each is wanted where."""
 
 import datetime as dt
+import hashlib
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -63,6 +64,8 @@ class Assortment(msgspec.Struct, frozen=True, kw_only=True):
     trading_days: int
     rows: int
     """Order lines of the chosen days."""
+    fingerprint: str
+    """Of the whole source's content, whatever its form: who goes on with a load must read the same."""
 
 
 def survey(reader: Reader, *, days: int | None) -> Assortment:
@@ -90,6 +93,7 @@ def survey(reader: Reader, *, days: int | None) -> Assortment:
         last=last,
         trading_days=trading_days,
         rows=tally.rows,
+        fingerprint=facts.fingerprint,
     )
 
 
@@ -126,6 +130,8 @@ class _Facts:
                 self.first = minute
             self.last = minute
         self.rows = seen.total()
+        said = repr((self.first, self.last, sorted(seen.items()), sorted(value.items())))
+        self.fingerprint = hashlib.sha256(said.encode()).hexdigest()[:16]
         self._names: dict[str, Counter[str]] = {}
         self._other_names: dict[str, Counter[str]] = {}
         self._prices: dict[str, Counter[int]] = {}

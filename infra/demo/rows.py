@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, NamedTuple
 
+from domain.errors import DomainError, Reason
+
 EPOCH = dt.date(1970, 1, 1).toordinal()
 MINUTES_PER_DAY = 1440
 COLUMNS = (
@@ -25,8 +27,11 @@ type Reader = Callable[[], Iterator["Row"]]
 """Opens the source anew: the planner reads it more than once instead of holding it."""
 
 
-class DemoDataError(Exception):
-    """The given data cannot be used; the message is one sentence for the person at the terminal."""
+class DemoDataError(DomainError):
+    """The demonstration cannot be made; the message is one sentence for the person at the terminal."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(Reason.VALIDATION_ERROR, message)
 
 
 class Row(NamedTuple):
