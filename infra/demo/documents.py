@@ -71,6 +71,8 @@ NOTES = (
     (Why.COUNTED, r"check|count"),
     (Why.CORRECTION, r"adjust|correct|credit|oops|error|test|computer|temp|did  a|push|cant mamage|reverse"),
 )
+# Reasons that take stock only, or bring it only; the others go either way.
+SIGNS = {Why.DAMAGED: -1, Why.LOST: -1, Why.EXPIRED: -1, Why.FOUND: 1}
 _NOTES = tuple((why, re.compile(pattern)) for why, pattern in NOTES)
 
 
@@ -124,10 +126,12 @@ def charge_of(sku: str) -> str | None:
 
 
 @lru_cache(maxsize=1024)
-def reason_of(note: str) -> Why:
+def reason_of(note: str, sign: int) -> Why:
     """What a stock clerk's note says; nothing, or question marks alone, is no explanation."""
     low = note.lower()
-    return next((why for why, pattern in _NOTES if pattern.search(low)), Why.UNEXPLAINED)
+    why = next((why for why, pattern in _NOTES if pattern.search(low)), Why.UNEXPLAINED)
+    # "damaged" with pieces coming in takes an earlier entry back, whatever the word says.
+    return why if SIGNS.get(why, sign) == sign else Why.CORRECTION
 
 
 def is_note(description: str) -> bool:
@@ -158,7 +162,7 @@ def documents_of(rows: Sequence[Row], tally: Tally) -> list[Document]:
         if (document := documents.get(key)) is None:
             document = documents[key] = Document(act=act, sign=sign, invoice=row.invoice, minute=row.minute)
             if act is Act.ADJUSTMENT:
-                document.why, document.note = reason_of(row.description), row.description
+                document.why, document.note = reason_of(row.description, sign), row.description
             heads.append((document, row))
         _count(document, row, tally)
         document.lines.append((sku, abs(row.qty)))

@@ -91,7 +91,6 @@ def test_pads_and_party_bags_are_goods_although_their_codes_are_words() -> None:
         ("????missing", Why.LOST),
         ("wrongly sold as sets", Why.MISCODED),
         ("sold as set on dotcom", Why.MISCODED),
-        ("Found in w/hse", Why.FOUND),
         ("amazon sales", Why.CHANNEL),
         ("stock check", Why.COUNTED),
         ("Show Samples", Why.SAMPLE),
@@ -104,7 +103,14 @@ def test_a_note_gives_the_reason_of_an_adjustment(text: str, why: Why) -> None:
     (document,), tally = sorted_out(note(text, -1))
     assert (document.why, document.note) == (why, text)
     assert tally.adjusted == {why: 1}
-    assert reason_of(text) is why
+    assert reason_of(text, -1) is why
+
+
+def test_a_note_that_contradicts_the_sign_is_a_correction() -> None:
+    assert reason_of("found box", 1) is Why.FOUND
+    assert reason_of("found some more on shelf", -1) is Why.CORRECTION
+    assert reason_of("damaged", 1) is Why.CORRECTION
+    assert reason_of("check", 1) is reason_of("check", -1) is Why.COUNTED
 
 
 def test_codes_that_differ_by_letter_case_are_one_product() -> None:
