@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from typing import Protocol
+from uuid import UUID
 
 from domain.errors import DomainError
-from domain.ledger.model import Posted, Posting
+from domain.ledger.model import Posted, Posting, ReasonCode
+from domain.ledger.rules import LedgerSettings
 
 
 class Ledger(Protocol):
@@ -26,3 +28,11 @@ class Ledger(Protocol):
         `brief` leaves the movements out of the answers and events, for bulk loads.
         """
         ...
+
+
+class Reference(Protocol):
+    """The tenant's reason codes and settings, kept in memory: no statement in steady state."""
+
+    async def reason(self, tenant_id: UUID, reason_code_id: UUID) -> ReasonCode | None: ...
+    async def reasons(self, tenant_id: UUID) -> Sequence[ReasonCode]: ...
+    async def settings(self, tenant_id: UUID) -> LedgerSettings: ...

@@ -15,11 +15,15 @@ from collections import deque
 from collections.abc import Sequence
 from uuid import UUID
 
+import structlog
+
 from domain.errors import DomainError, Reason
 from domain.ledger.model import Posted, Posting
 from infra.db.errors import AWAY, refusal, retried
 from infra.db.pool import Database
 from infra.ledger.post import post
+
+_log = structlog.get_logger("storekeeper.ledger")
 
 FLUSH_ENTRIES = 256
 """How many entries one flush may hold (a larger posting goes out alone)."""
@@ -146,4 +150,7 @@ def _tenant(posting: Posting, given: UUID | None) -> UUID:
 
 
 def _told(error: Exception) -> DomainError:
-    return error if isinstance(error, DomainError) else DomainError(Reason.INTERNAL, "The posting failed")
+    if isinstance(error, DomainError):
+        return error
+    _log.error("posting failed", exc_info=error)
+    return DomainError(Reason.INTERNAL, "The posting failed")

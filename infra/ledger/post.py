@@ -14,6 +14,7 @@ import msgspec
 
 from domain.errors import DomainError, Reason
 from domain.ledger.model import Entry, Kind, Moved, Posted, Posting
+from domain.values import encodable
 from infra.db.pool import Driver
 
 CALL = "SELECT ord, code, replayed, outcome FROM ledger_post($1, $2, $3)"
@@ -46,7 +47,7 @@ class _Outcome(msgspec.Struct, frozen=True):
 
 
 _decoder = msgspec.json.Decoder(_Outcome, float_hook=Decimal)
-_encoder = msgspec.json.Encoder(decimal_format="number")
+_encoder = msgspec.json.Encoder(decimal_format="number", enc_hook=encodable)
 
 
 def encode(postings: Sequence[Posting], *, claimed: bool = False) -> tuple[str, str]:
