@@ -67,24 +67,29 @@ DECLARE
     v_tenant uuid := nullif(current_setting('app.tenant', true), '')::uuid;
     v_now timestamptz;
     v_settled int[] := '{}';
+    v_keys int; v_claimed int;
+    v_repeats int[] := '{}';
+    v_reversed uuid[] := '{}';
     entries ledger_entry[];
     moves ledger_entry[] := '{}';
     e ledger_entry;
     p record;
     u record;
     v_keyed boolean;
+    v_too_fine boolean;
     v_all_found boolean;
     v_made uuid[] := '{}';
     -- the locked lines, by slot
     ids uuid[]; bal numeric[]; ver bigint[]; res numeric[]; hld numeric[]; cnt timestamptz[];
     prod uuid[]; loc uuid[]; sells boolean[]; open_in boolean[];
-    old_ver bigint[]; old_cnt timestamptz[]; v_cnt timestamptz[];
+    old_ver bigint[]; old_cnt timestamptz[]; v_count_slots int[]; v_count_olds timestamptz[];
     -- totals per product and location, in lock order
     t_prod uuid[]; t_loc uuid[]; t_delta numeric[]; t_sellable numeric[];
     -- the accepted postings, by their place in the call
     v_from int[] := '{}'; v_count int[] := '{}'; v_docs jsonb[] := '{}'; v_locs jsonb[] := '{}'; v_accepted int := 0;
     i int := 1; j int; v_moves int;
     v_code text; v_facts jsonb; v_doc jsonb[]; v_loc jsonb; v_delta numeric;
+    v_in numeric; v_out numeric;
     v_base bigint; v_event bigint;
     r_ord int[] := '{}'; r_code text[] := '{}'; r_replayed boolean[] := '{}'; r_outcome jsonb[] := '{}';
 BEGIN
@@ -94,33 +99,36 @@ BEGIN
 
     -- 1. Claim the idempotency keys. Whoever comes second waits here for the first one's commit, then finds
     --    its outcome.
-    IF jsonb_path_exists(p_postings, '$[*] ? (@.key != null)') THEN
+    v_keys := jsonb_array_length(jsonb_path_query_array(p_postings, '$[*] ? (@.key != null)'));
+    IF v_keys > 0 THEN
         INSERT INTO idempotency_keys (tenant_id, principal_id, operation, key, fingerprint)
         SELECT v_tenant, q.principal_id, q.operation, q.key, decode(q.fingerprint, 'hex')
         FROM jsonb_to_recordset(p_postings) AS q(principal_id uuid, operation text, key text, fingerprint text)
         WHERE q.key IS NOT NULL
         ORDER BY q.principal_id, q.operation, q.key
         ON CONFLICT DO NOTHING;
-        FOR p IN
-            SELECT q.ord, k.outcome, k.outcome ->> 'code' AS code,
-                k.fingerprint = decode(q.fingerprint, 'hex') AND k.outcome IS NOT NULL AS same
-            FROM jsonb_to_recordset(p_postings)
-                AS q(ord int, principal_id uuid, operation text, key text, fingerprint text)
-            CROSS JOIN LATERAL (
-                SELECT * FROM idempotency_keys i
-                WHERE i.tenant_id = v_tenant AND i.principal_id = q.principal_id AND i.operation = q.operation
-                    AND i.key = q.key
-                OFFSET 0
-            ) k
-            -- a key claimed above has neither outcome nor status yet; every committed one has
-            WHERE k.outcome IS NOT NULL OR k.status IS NOT NULL
-        LOOP
-            v_settled := v_settled || p.ord;
-            r_ord := r_ord || p.ord;
-            r_code := r_code || CASE WHEN p.same THEN p.code ELSE 'IDEMPOTENCY_KEY_REUSED' END;
-            r_replayed := r_replayed || p.same;
-            r_outcome := array_append(r_outcome, CASE WHEN p.same THEN p.outcome ELSE '{}'::jsonb END);
-        END LOOP;
+        GET DIAGNOSTICS v_claimed = ROW_COUNT;
+        IF v_claimed < v_keys THEN
+            FOR p IN SELECT * FROM ledger_outcomes(v_tenant, p_postings) LOOP
+                v_settled := v_settled || p.ord;
+                r_ord := r_ord || p.ord;
+                r_code := r_code || p.code;
+                r_replayed := r_replayed || p.replayed;
+                r_outcome := array_append(r_outcome, p.outcome);
+            END LOOP;
+            -- The same key again in one call: whoever comes later is told what becomes of the first.
+            SELECT coalesce(array_agg(k.ord) FILTER (WHERE k.n > 1), '{}') INTO v_repeats
+            FROM (
+                SELECT q.ord, row_number() OVER (PARTITION BY q.principal_id, q.operation, q.key ORDER BY q.ord) AS n
+                FROM jsonb_to_recordset(p_postings) AS q(ord int, principal_id uuid, operation text, key text)
+                WHERE q.key IS NOT NULL AND q.ord <> ALL (v_settled)
+            ) k;
+            IF v_claimed + cardinality(v_settled) + cardinality(v_repeats) < v_keys THEN
+                RAISE EXCEPTION 'an idempotency key went away while it was looked up'
+                    USING ERRCODE = 'serialization_failure';
+            END IF;
+            v_settled := v_settled || v_repeats;
+        END IF;
     END IF;
 
     -- 2. The entries, with the default bin and the default lot where none is named.
@@ -128,14 +136,18 @@ BEGIN
             q.posting, q.n, q.kind, q.line_id, q.product_id, q.location_id, q.bin_id, q.lot_id, q.delta, q.target,
             q.expected, q.reason_code_id, q.comment, q.root_cause, q.effective_at, NULL, NULL, NULL, NULL, NULL,
             q.direction, q.explained_above
-        )::ledger_entry ORDER BY q.posting, q.n), bool_or(q.line_id IS NULL)
-    INTO entries, v_keyed
+        )::ledger_entry ORDER BY q.posting, q.n), bool_or(q.line_id IS NULL),
+        bool_or(q.delta <> round(q.delta, 4) OR q.target <> round(q.target, 4))
+    INTO entries, v_keyed, v_too_fine
     FROM jsonb_to_recordset(p_entries) AS q(
         posting int, n int, kind text, line_id uuid, product_id uuid, location_id uuid, bin_id uuid, lot_id uuid,
         delta numeric, target numeric, expected numeric, reason_code_id uuid, comment text, root_cause text,
         effective_at timestamptz, direction text, explained_above numeric)
     WHERE q.posting <> ALL (v_settled);
 
+    IF v_too_fine THEN  -- rounding would come between the balance and its movements
+        RAISE EXCEPTION 'quantities have at most four decimal places' USING ERRCODE = 'numeric_value_out_of_range';
+    END IF;
     IF v_keyed THEN
         entries := ledger_resolve(v_tenant, entries, true);
         -- 3. Make the lines that are not there yet: a lock on a row that does not exist locks nothing.
@@ -156,11 +168,7 @@ BEGIN
                 WHERE q.line_id IS NULL AND (q.delta > 0 OR q.target > 0)
             ) m
             ORDER BY m.product_id, m.location_id, m.bin_id, m.lot_id
-            ON CONFLICT DO NOTHING RETURNING id, product_id, location_id
-        ), totals AS (
-            INSERT INTO stock_totals (tenant_id, product_id, location_id)
-            SELECT DISTINCT v_tenant, m.product_id, m.location_id FROM made m ORDER BY 2, 3
-            ON CONFLICT DO NOTHING
+            ON CONFLICT DO NOTHING RETURNING id
         )
         SELECT coalesce(array_agg(m.id), '{}') INTO v_made FROM made m;
         IF EXISTS (SELECT 1 FROM unnest(entries) q WHERE q.line_id IS NULL) THEN
@@ -219,12 +227,11 @@ BEGIN
         v_moves := cardinality(moves);
         v_doc := '{}';
         v_loc := '{}';
-        IF p.kind = 'COUNT' THEN
-            v_cnt := cnt;
-        END IF;
-        IF p.reverses_id IS NOT NULL AND EXISTS (
+        v_count_slots := '{}';
+        v_count_olds := '{}';
+        IF p.reverses_id IS NOT NULL AND (p.reverses_id = ANY (v_reversed) OR EXISTS (
             SELECT 1 FROM postings o WHERE o.tenant_id = v_tenant AND o.reverses_id = p.reverses_id
-        ) THEN
+        )) THEN
             v_code := 'ALREADY_REVERSED';
             v_facts := jsonb_build_object('posting_id', p.reverses_id);
         END IF;
@@ -263,6 +270,8 @@ BEGIN
                         v_code := 'NO_CHANGE';
                         v_facts := jsonb_build_object('on_hand', trim_scale(e.before));
                     ELSIF e.kind = 'COUNT' THEN
+                        v_count_slots := v_count_slots || e.slot;
+                        v_count_olds := v_count_olds || cnt[e.slot];
                         cnt[e.slot] := e.effective_at;
                     END IF;
                 ELSIF (e.direction = 'OUT' AND v_delta > 0) OR (e.direction = 'IN' AND v_delta < 0) THEN
@@ -289,6 +298,8 @@ BEGIN
                     bal[e.slot] := e.after;
                     ver[e.slot] := ver[e.slot] + 1;
                     IF e.kind = 'COUNT' THEN
+                        v_count_slots := v_count_slots || e.slot;
+                        v_count_olds := v_count_olds || cnt[e.slot];
                         cnt[e.slot] := e.effective_at;
                     END IF;
                     e.delta := v_delta;
@@ -314,6 +325,9 @@ BEGIN
         END LOOP;
         IF v_code IS NULL THEN
             v_accepted := v_accepted + 1;
+            IF p.reverses_id IS NOT NULL THEN
+                v_reversed := v_reversed || p.reverses_id;
+            END IF;
             v_from[p.ord] := v_moves + 1;
             v_count[p.ord] := cardinality(moves) - v_moves;
             v_locs[p.ord] := v_loc;
@@ -328,9 +342,9 @@ BEGIN
             IF cardinality(moves) > v_moves THEN
                 moves := moves[1 : v_moves];
             END IF;
-            IF p.kind = 'COUNT' THEN
-                cnt := v_cnt;
-            END IF;
+            FOR j IN REVERSE cardinality(v_count_slots) .. 1 LOOP
+                cnt[v_count_slots[j]] := v_count_olds[j];
+            END LOOP;
             v_facts := jsonb_build_object('code', v_code, 'facts', v_facts, 'recorded_at', v_now);
             IF p.key IS NOT NULL THEN
                 UPDATE idempotency_keys k SET outcome = v_facts
@@ -375,6 +389,12 @@ BEGIN
                 coalesce(sum(m.delta) FILTER (WHERE sells[m.slot]), 0) AS sellable
             FROM unnest(moves) m GROUP BY 1, 2
         ) q;
+        IF cardinality(v_made) > 0 THEN
+            INSERT INTO stock_totals (tenant_id, product_id, location_id)
+            SELECT DISTINCT v_tenant, q.product_id, q.location_id FROM unnest(moves) q
+            WHERE q.line_id = ANY (v_made) ORDER BY 2, 3
+            ON CONFLICT DO NOTHING;
+        END IF;
         IF cardinality(t_prod) <= 8 THEN
             FOR j IN 1 .. cardinality(t_prod) LOOP
                 UPDATE stock_totals t
@@ -400,11 +420,15 @@ BEGIN
             GROUP BY q.location_id ORDER BY q.location_id
             ON CONFLICT (tenant_id, location_id) DO UPDATE SET lines = c.lines + excluded.lines;
         END IF;
+        -- What moves inside the tenant neither comes in nor goes out.
+        SELECT coalesce(sum(q.delta) FILTER (WHERE q.delta > 0), 0),
+            coalesce(-sum(q.delta) FILTER (WHERE q.delta < 0), 0)
+        INTO v_in, v_out
+        FROM unnest(moves) q WHERE q.kind NOT IN ('TRANSFER_OUT', 'TRANSFER_IN', 'PUT_AWAY', 'LOT_CORRECTION');
 
         UPDATE ledger_heads h
         SET position = h.position + cardinality(moves), event_position = h.event_position + v_accepted,
-            quantity_in = h.quantity_in + coalesce((SELECT sum(q.delta) FROM unnest(moves) q WHERE q.delta > 0), 0),
-            quantity_out = h.quantity_out - coalesce((SELECT sum(q.delta) FROM unnest(moves) q WHERE q.delta < 0), 0)
+            quantity_in = h.quantity_in + v_in, quantity_out = h.quantity_out + v_out
         WHERE h.tenant_id = v_tenant
         RETURNING h.position - cardinality(moves), h.event_position - v_accepted
         INTO STRICT v_base, v_event;
@@ -451,6 +475,37 @@ BEGIN
                 direction, explained_above, k);
     END IF;
     RETURN QUERY SELECT r.* FROM unnest(r_ord, r_code, r_replayed, r_outcome) AS r(ord, code, replayed, outcome);
+    IF cardinality(v_repeats) > 0 THEN
+        RETURN QUERY SELECT r.* FROM ledger_outcomes(v_tenant, p_postings) r WHERE r.ord = ANY (v_repeats);
+    END IF;
+END
+$$;
+
+-- What was decided under the keys of a call, for a retry or for the same key with another body.
+CREATE FUNCTION ledger_outcomes(p_tenant uuid, p_postings jsonb)
+RETURNS TABLE (ord int, code text, replayed boolean, outcome jsonb)
+LANGUAGE plpgsql STABLE SET search_path = public, pg_temp
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    SELECT q.ord, CASE WHEN s.same THEN k.outcome ->> 'code' ELSE 'IDEMPOTENCY_KEY_REUSED' END, s.same,
+        CASE WHEN s.same THEN k.outcome ELSE '{}' END
+    FROM jsonb_to_recordset(p_postings)
+        AS q(ord int, principal_id uuid, operation text, key text, fingerprint text)
+    CROSS JOIN LATERAL (
+        SELECT * FROM idempotency_keys i
+        WHERE i.tenant_id = p_tenant AND i.principal_id = q.principal_id AND i.operation = q.operation
+            AND i.key = q.key
+        OFFSET 0
+    ) k
+    CROSS JOIN LATERAL (
+        SELECT k.fingerprint = decode(q.fingerprint, 'hex') AND k.outcome IS NOT NULL AS same
+    ) s
+    -- a key that this call has claimed has neither outcome nor status yet; every committed one has
+    WHERE k.outcome IS NOT NULL OR k.status IS NOT NULL;
 END
 $$;
 
@@ -524,9 +579,9 @@ BEGIN
     ELSIF e.expected <> 0 THEN
         code := 'STALE_QUANTITY';
         facts := jsonb_build_object('expected', e.expected, 'actual', 0);
-    ELSIF e.delta < 0 THEN
+    ELSIF coalesce(e.delta, e.target) < 0 THEN
         code := 'INSUFFICIENT_STOCK';
-        facts := jsonb_build_object('requested', trim_scale(-e.delta), 'on_hand', 0, 'reserved', 0, 'held', 0,
+        facts := jsonb_build_object('requested', trim_scale(-coalesce(e.delta, e.target)), 'on_hand', 0, 'reserved', 0, 'held', 0,
             'available', 0);
     ELSE
         code := 'NO_CHANGE';
