@@ -59,7 +59,7 @@ class FieldError(DomainError):
 
     def __init__(self, *problems: tuple[str, str]) -> None:
         fields = [{"path": path, "message": message} for path, message in problems]
-        summary = "; ".join(f"{path}: {message}" for path, message in problems[:3])
+        summary = "; ".join(f"{path}: {message}" if path else message for path, message in problems[:3])
         super().__init__(Reason.VALIDATION_ERROR, f"The request is not valid: {summary}", fields=fields)
 
 

@@ -45,6 +45,13 @@ class Quantity(Decimal):
         return cls(number)
 
 
+def encodable(value: object) -> object:
+    """A value in a type that JSON encoders know: the hook for `Quantity`, which is more than its base to them."""
+    if isinstance(value, Decimal):
+        return Decimal(value)
+    raise NotImplementedError(type(value))
+
+
 def plain(number: Decimal) -> Decimal:
     """The number without trailing zeros and without an exponent: 5, not 5.0000 and not 5E+0."""
     short = number.normalize()

@@ -25,7 +25,7 @@ async def provide_act(request: Request[Any, Any, Any]) -> Act:
         caller=request.user,
         permission=permission,
         operation=operation,
-        request_id=request.scope["state"]["request_id"],
+        request_id=request.scope["request_id"],  # type: ignore[typeddict-item] # ours, from tracing.py
         idempotency=await _idempotency(request),
     )
 

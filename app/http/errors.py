@@ -110,7 +110,9 @@ def on_framework_error(request: Request[Any, Any, Any], error: HTTPException) ->
 def _parameters(error: ValidationException) -> list[tuple[str, str]]:
     extra = error.extra if isinstance(error.extra, list) else []
     return [
-        (str(item.get("key", "")), str(item.get("message", "is not valid")).replace("`", ""))
+        ("", "a JSON body is required")
+        if item.get("key") == "data"
+        else (str(item.get("key", "")), str(item.get("message", "is not valid")).replace("`", ""))
         for item in extra
         if isinstance(item, dict)
     ] or [("", error.detail)]

@@ -14,7 +14,7 @@ from litestar.enums import MediaType
 from msgspec import Meta
 
 from domain.errors import DomainError, FieldError, Reason
-from domain.values import Quantity, clean_text
+from domain.values import Quantity, clean_text, encodable
 
 LONGEST_STRING = 10_000
 DEEPEST = 32
@@ -35,7 +35,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 _plain = msgspec.json.Decoder(float_hook=Decimal)
-_encoder = msgspec.json.Encoder(decimal_format="number")
+_encoder = msgspec.json.Encoder(decimal_format="number", enc_hook=encodable)
 _canonical = msgspec.json.Encoder(decimal_format="number", order="deterministic")
 
 

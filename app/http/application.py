@@ -1,0 +1,84 @@
+"""The Litestar application over its ports. `app/main.py` hands it the adapters."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import msgspec
+from litestar import Litestar
+from litestar.datastructures import State
+from litestar.di import Provide
+from litestar.exceptions import HTTPException
+from litestar.types import ControllerRouterHandler
+
+from app.http.acts import provide_act
+from app.http.errors import on_domain_error, on_fault, on_framework_error
+from app.http.guards import Authenticator, guard, undeclared
+from app.http.openapi import openapi_config
+from app.http.wire import Json, StrictRequest
+from domain.errors import DomainError
+
+type Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
+
+
+class Outside(msgspec.Struct, frozen=True, kw_only=True):
+    """What the HTTP layer needs besides the areas' ports."""
+
+    authenticator: Authenticator
+    refusal: Callable[[Exception], DomainError | None]
+    ready: Callable[[], Awaitable[str | None]]
+    """What keeps this process from serving, in a sentence; None when nothing does."""
+    metrics: Callable[[], tuple[bytes, str]]
+    secure_cookies: bool
+    body_limit: int
+    lifespan: Lifespan
+
+
+def build(handlers: Sequence[ControllerRouterHandler], ports: Mapping[str, object], outside: Outside) -> Litestar:
+    """The application. `ports` become dependencies under their names.
+
+    Raises:
+        RuntimeError: a route says nothing about who may call it.
+    """
+    app = Litestar(
+        route_handlers=list(handlers),
+        dependencies={
+            "act": Provide(provide_act),
+            **{name: Provide(_always(port), sync_to_thread=False) for name, port in ports.items()},
+        },
+        guards=[guard],
+        exception_handlers={
+            DomainError: on_domain_error,
+            HTTPException: on_framework_error,
+            Exception: on_fault,
+        },
+        request_class=StrictRequest,
+        response_class=Json,
+        request_max_body_size=outside.body_limit,
+        openapi_config=openapi_config(),
+        state=State(
+            {
+                "authenticator": outside.authenticator,
+                "refusal": outside.refusal,
+                "ready": outside.ready,
+                "metrics": outside.metrics,
+                "secure_cookies": outside.secure_cookies,
+            }
+        ),
+        lifespan=[outside.lifespan],
+        logging_config=None,
+    )
+    silent = undeclared([handler for route in app.routes for handler in _handlers(route)])
+    if silent:
+        raise RuntimeError(f"these routes declare no permission: {', '.join(silent)}")
+    return app
+
+
+def _always(port: object) -> Callable[[], object]:
+    return lambda: port
+
+
+def _handlers(route: Any) -> list[Any]:
+    handlers = getattr(route, "route_handlers", None) or [route.route_handler]
+    # The framework answers OPTIONS by itself and never runs a handler of ours for it.
+    return [handler for handler in handlers if getattr(handler, "http_methods", None) != {"OPTIONS"}]
