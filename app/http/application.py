@@ -68,6 +68,11 @@ def build(handlers: Sequence[ControllerRouterHandler], ports: Mapping[str, objec
         lifespan=[outside.lifespan],
         logging_config=None,
     )
+    app.state.query_names = {
+        handler: frozenset(parameter.field_alias for parameter in model.expected_query_params)
+        for route in app.routes
+        for handler, model in getattr(route, "route_handler_map", {}).values()
+    }
     silent = undeclared([handler for route in app.routes for handler in _handlers(route)])
     if silent:
         raise RuntimeError(f"these routes declare no permission: {', '.join(silent)}")

@@ -13,9 +13,10 @@ from litestar.connection import ASGIConnection
 from litestar.handlers.base import BaseRouteHandler
 
 from domain.access.model import Caller, Permission
-from domain.errors import DomainError, Reason
+from domain.errors import DomainError, FieldError, Reason
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+QUERY_VALUE_MAX = 1_000
 SESSION_COOKIES = ("__Host-storekeeper_session", "storekeeper_session")
 
 type Connection = ASGIConnection[Any, Any, Any, Any]
@@ -38,6 +39,7 @@ class Authenticator(Protocol):
 async def guard(connection: Connection, handler: BaseRouteHandler) -> None:
     """Admit or refuse a request, before anything of its body is read."""
     if handler.opt.get("public"):
+        _check_query(connection, handler)
         return
     caller = await _caller(connection)
     connection.scope["user"] = caller
@@ -50,6 +52,24 @@ async def guard(connection: Connection, handler: BaseRouteHandler) -> None:
             raise DomainError(
                 Reason.PERMISSION_DENIED, f"You lack the permission {permission}", permission=permission
             )
+    _check_query(connection, handler)
+
+
+def _check_query(connection: Connection, handler: BaseRouteHandler) -> None:
+    """Refuse parameters that the route does not know: a misspelt filter must not show everything."""
+    if not connection.scope.get("query_string"):
+        return
+    known: frozenset[str] = connection.app.state.query_names.get(handler, frozenset())
+    problems = []
+    for name, values in connection.query_params.dict().items():
+        if name not in known:
+            problems.append((name[:64], "is not a parameter of this address"))
+        elif len(values) > 1:
+            problems.append((name, "is given more than once"))
+        elif len(values[0]) > QUERY_VALUE_MAX or not values[0].isprintable():
+            problems.append((name, f"must be at most {QUERY_VALUE_MAX} printable characters"))
+    if problems:
+        raise FieldError(*problems)
 
 
 async def _caller(connection: Connection) -> Caller:

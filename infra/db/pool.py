@@ -40,13 +40,8 @@ class TenantConnection(asyncpg.Connection):  # generic in its stubs only
 class Database:
     """The process's pool. `bound` for one statement, `transaction` for several that belong together."""
 
-    def __init__(self, pool: "asyncpg.Pool[Any]", *, acquire_timeout: float) -> None:
-        self.pool = pool
-        self._acquire_timeout = acquire_timeout
-
-    @classmethod
-    async def connect(
-        cls,
+    def __init__(
+        self,
         url: str,
         *,
         size: int = 8,
@@ -54,9 +49,12 @@ class Database:
         lock_timeout_ms: int = 5_000,
         acquire_timeout: float = 5.0,
         as_role: str | None = APP_ROLE,
-    ) -> Self:
-        """Open the pool. Where the login is not the application's role itself, it becomes it at connect."""
-        settings = {
+    ) -> None:
+        self._url = url
+        self._size = size
+        self._statement_timeout_ms = statement_timeout_ms
+        self._acquire_timeout = acquire_timeout
+        self._settings = {
             "application_name": "storekeeper",
             "statement_timeout": str(statement_timeout_ms),
             "lock_timeout": str(lock_timeout_ms),
@@ -64,20 +62,36 @@ class Database:
             "jit": "off",
         }
         if as_role is not None:
-            settings["role"] = as_role
-        pool = await asyncpg.create_pool(
-            url,
+            # Where the login is not the application's role itself, it becomes it at connect.
+            self._settings["role"] = as_role
+        self._pool: asyncpg.Pool[Any] | None = None
+
+    @classmethod
+    async def connect(cls, url: str, **options: Any) -> Self:
+        """An open database; the options are those of the constructor."""
+        database = cls(url, **options)
+        await database.open()
+        return database
+
+    async def open(self) -> None:
+        """Connect once, so that a wrong address shows at the start, and keep the rest for when they are needed."""
+        self._pool = await asyncpg.create_pool(
+            self._url,
             min_size=1,
-            max_size=size,
+            max_size=self._size,
             max_queries=0x7FFFFFFF,
             max_inactive_connection_lifetime=0,
             connection_class=TenantConnection,
-            server_settings=settings,
+            server_settings=self._settings,
             init=_init,
-            command_timeout=statement_timeout_ms / 1000 + 5,
+            command_timeout=self._statement_timeout_ms / 1000 + 5,
             timeout=10,
         )
-        return cls(pool, acquire_timeout=acquire_timeout)
+
+    @property
+    def pool(self) -> "asyncpg.Pool[Any]":
+        assert self._pool is not None, "the database is opened first"
+        return self._pool
 
     async def close(self) -> None:
         """Close gracefully, and without mercy after five seconds."""
