@@ -13,8 +13,8 @@ from litestar.types import ControllerRouterHandler
 
 from app.http.acts import provide_act
 from app.http.errors import on_domain_error, on_fault, on_framework_error
-from app.http.guards import Authenticator, guard, undeclared
-from app.http.openapi import openapi_config
+from app.http.guards import guard, undeclared
+from app.http.openapi import QuantitySchema, openapi_config
 from app.http.wire import Json, StrictRequest
 from domain.errors import DomainError
 
@@ -24,7 +24,6 @@ type Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
 class Outside(msgspec.Struct, frozen=True, kw_only=True):
     """What the HTTP layer needs besides the areas' ports."""
 
-    authenticator: Authenticator
     refusal: Callable[[Exception], DomainError | None]
     ready: Callable[[], Awaitable[str | None]]
     """What keeps this process from serving, in a sentence; None when nothing does."""
@@ -32,6 +31,7 @@ class Outside(msgspec.Struct, frozen=True, kw_only=True):
     secure_cookies: bool
     body_limit: int
     lifespan: Lifespan
+    """Opens and closes the adapters; sets `app.state.authenticator`."""
 
 
 def build(handlers: Sequence[ControllerRouterHandler], ports: Mapping[str, object], outside: Outside) -> Litestar:
@@ -56,9 +56,9 @@ def build(handlers: Sequence[ControllerRouterHandler], ports: Mapping[str, objec
         response_class=Json,
         request_max_body_size=outside.body_limit,
         openapi_config=openapi_config(),
+        plugins=[QuantitySchema()],
         state=State(
             {
-                "authenticator": outside.authenticator,
                 "refusal": outside.refusal,
                 "ready": outside.ready,
                 "metrics": outside.metrics,

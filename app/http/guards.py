@@ -5,7 +5,7 @@ the application does not start with one (`undeclared`).
 """
 
 import hmac
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
@@ -13,6 +13,7 @@ from litestar.connection import ASGIConnection
 from litestar.handlers.base import BaseRouteHandler
 
 from domain.access.model import Caller, Permission
+from domain.access.ports import Authenticator
 from domain.errors import DomainError, FieldError, Reason
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -20,20 +21,6 @@ QUERY_VALUE_MAX = 1_000
 SESSION_COOKIES = ("__Host-storekeeper_session", "storekeeper_session")
 
 type Connection = ASGIConnection[Any, Any, Any, Any]
-
-
-class Authenticated(Protocol):
-    @property
-    def caller(self) -> Caller: ...
-    @property
-    def csrf(self) -> str: ...
-
-
-class Authenticator(Protocol):
-    """Credentials to callers; in steady state without a statement."""
-
-    async def by_session(self, token: str) -> Authenticated: ...
-    async def by_key(self, key: str) -> Caller: ...
 
 
 async def guard(connection: Connection, handler: BaseRouteHandler) -> None:

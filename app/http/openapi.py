@@ -1,9 +1,11 @@
 """The OpenAPI document: what the routes declare, plus what holds for all of them."""
 
+from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any, override
 
-from litestar import Router
+import msgspec
+from litestar import Litestar, Router
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, OpenAPIType, Schema, SecurityScheme
@@ -35,6 +37,58 @@ class QuantitySchema(OpenAPISchemaPlugin):
             multiple_of=0.0001,
             description="An exact quantity: at most 14 integer digits and 4 decimal places.",
         )
+
+
+KEY_HEADER = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "1 to 255 visible ASCII characters. The same key and the same request: the stored answer, with "
+    "`Idempotency-Replayed: true`. The same key and another request: 422. Kept for 30 days.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+}
+CSRF_HEADER = {
+    "name": "X-CSRF-Token",
+    "in": "header",
+    "required": False,
+    "description": "The session's token, from login or `me`. Needed with the session cookie, not with an API key.",
+    "schema": {"type": "string"},
+}
+
+
+def document(app: Litestar) -> bytes:
+    """The document as JSON: the framework's, completed by what the routes declare in their `opt`."""
+    made: bytes | None = getattr(app.state, "openapi_document", None)
+    if made is None:
+        schema = app.openapi_schema.to_schema()
+        routes = {
+            handler.operation_id: handler
+            for route in app.routes
+            for handler in getattr(route, "route_handlers", ())
+            if isinstance(getattr(handler, "operation_id", None), str)
+        }
+        for methods in schema["paths"].values():
+            for method, operation in methods.items():
+                if (handler := routes.get(operation.get("operationId"))) is not None:
+                    _complete(operation, method, handler.opt)
+        made = app.state.openapi_document = msgspec.json.encode(schema)
+    return made
+
+
+def _complete(operation: dict[str, Any], method: str, opt: Mapping[str, Any]) -> None:
+    """Headers that all writes take, the permission for programs, and the example that a test sends."""
+    if opt.get("public"):
+        operation["security"] = []
+    else:
+        operation["x-permissions"] = list(opt["permissions"])
+        if method != "get":
+            operation.setdefault("parameters", []).extend([KEY_HEADER, CSRF_HEADER])
+    if opt.get("example") is not None and "requestBody" in operation:
+        for content in operation["requestBody"]["content"].values():
+            content["example"] = opt["example"]
+    for parameter in operation.get("parameters", ()):
+        if parameter["in"] == "query" and parameter["name"] in (opt.get("query") or {}):
+            parameter["example"] = opt["query"][parameter["name"]]
 
 
 def openapi_config() -> OpenAPIConfig:

@@ -1,0 +1,185 @@
+"""The composition root: the one place that names adapters and hands them to what needs ports."""
+
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from litestar import Litestar
+from litestar.types import ControllerRouterHandler
+
+from app.http.application import Outside, build
+from app.http.tracing import Traced
+from app.session_api.adjustments import AdjustmentController
+from app.session_api.documents import DocumentController
+from app.session_api.operations import OperationsController
+from app.settings import Environment, Settings, load_settings
+from domain.access.rules import SessionLimits
+from domain.errors import not_found
+from infra.access.authenticator import CachedAuthenticator
+from infra.db import migrate as migrations
+from infra.db.checks import refuse_unfit, schema_trouble
+from infra.db.errors import refusal
+from infra.db.pool import Database
+from infra.ledger.grouping import GroupedLedger
+from infra.ledger.reference import CachedReference
+from infra.observability.logs import configure_logs, log_config, resolve_format
+from infra.observability.metrics import HTTP_REQUESTS, HTTP_SECONDS, render_metrics
+from infra.observability.requests import request_id
+from infra.postgres.lifecycle import database_shell, database_status, start_database, stop_database
+
+__all__ = [
+    "application",
+    "configure_logging",
+    "create_app",
+    "database_shell",
+    "database_status",
+    "has_demo",
+    "load_demo",
+    "migrate",
+    "start_database",
+    "stop_database",
+    "verify_ledger",
+]
+
+CONTROLLERS: Sequence[ControllerRouterHandler] = (
+    AdjustmentController,
+    DocumentController,
+    OperationsController,
+)
+
+
+def application() -> Traced:
+    """The ASGI application of one worker process, from the environment."""
+    settings = load_settings()
+    configure_logging(settings)
+    return create_app(settings)
+
+
+def create_app(settings: Settings) -> Traced:
+    """The whole application over the database that the settings name."""
+    assert settings.database_url is not None, "the command line names the database before it serves"
+    return Traced(litestar_app(settings), request_id=request_id, observe=_observe)
+
+
+def litestar_app(settings: Settings) -> Litestar:
+    assert settings.database_url is not None
+    url = settings.database_url
+    database = Database(
+        url,
+        size=settings.pool_size,
+        statement_timeout_ms=settings.statement_timeout_ms,
+        lock_timeout_ms=settings.lock_timeout_ms,
+    )
+    outside = Outside(
+        refusal=refusal,
+        ready=lambda: _trouble(database),
+        metrics=render_metrics,
+        secure_cookies=settings.env is Environment.PRODUCTION,
+        body_limit=settings.body_limit_bytes,
+        lifespan=_lifespan(database, settings),
+    )
+    return build(CONTROLLERS, _ports(database, settings), outside)
+
+
+def _ports(database: Database, settings: Settings) -> Mapping[str, object]:
+    """The areas' ports under the names that handlers ask for."""
+    return {
+        "ledger": GroupedLedger(database, queue_limit=settings.posting_queue_limit),
+        "reference": CachedReference(database),
+    }
+
+
+def _lifespan(database: Database, settings: Settings) -> Callable[[Litestar], Any]:
+    @asynccontextmanager
+    async def lifespan(app: Litestar) -> AsyncGenerator[None]:
+        assert settings.database_url is not None
+        await database.open()
+        try:
+            await refuse_unfit(database, production=settings.env is Environment.PRODUCTION)
+            limits = SessionLimits(
+                idle=timedelta(minutes=settings.session_idle_minutes),
+                absolute=timedelta(hours=settings.session_absolute_hours),
+            )
+            authenticator = await CachedAuthenticator.connect(database, url=settings.database_url, limits=limits)
+            await authenticator.start()
+            app.state.authenticator = authenticator
+            try:
+                yield
+            finally:
+                await authenticator.stop()
+        finally:
+            await database.close()
+
+    return lifespan
+
+
+async def _trouble(database: Database) -> str | None:
+    try:
+        return await schema_trouble(database)
+    except Exception as error:  # noqa: BLE001 - readiness is an answer, never a fault
+        return f"The database does not answer ({type(error).__name__})"
+
+
+def _observe(method: str, route: str, status: int, seconds: float) -> None:
+    HTTP_REQUESTS.labels(method, route, str(status)).inc()
+    HTTP_SECONDS.labels(method, route).observe(seconds)
+
+
+def configure_logging(settings: Settings) -> Mapping[str, Any]:
+    """Log as the settings say; what the HTTP server needs to log alike."""
+    chosen = resolve_format(settings.log_format.value, production=settings.env is Environment.PRODUCTION)
+    configure_logs(chosen=chosen, level=settings.log_level)
+    return log_config(chosen=chosen, level=settings.log_level)
+
+
+def migrate(settings: Settings, to: str) -> None:
+    """Bring the schema to a revision, as the owner."""
+    url = settings.database_admin_url or settings.database_url
+    assert url is not None
+    migrations.upgrade(url, to)
+
+
+async def has_demo(settings: Settings) -> bool:
+    """Whether the demo tenant is there, whole."""
+    from infra.demo.load import has_demo as there  # noqa: PLC0415 - the demo is no part of serving
+
+    return await there(_admin(settings))
+
+
+async def load_demo(
+    settings: Settings,
+    *,
+    source: Path | None,
+    days: int | None,
+    progress: Callable[[str, int, int], None],
+) -> Any:
+    """Make the demo tenant and post its year."""
+    from infra.demo.load import load  # noqa: PLC0415 - the demo is no part of serving
+
+    assert settings.database_url is not None
+    return await load(_admin(settings), settings.database_url, source=source, days=days, progress=progress)
+
+
+async def verify_ledger(
+    settings: Settings, *, tenant: str | None, progress: Callable[[str, int, int], None]
+) -> Any:
+    """Recompute every balance from the movements."""
+    from infra.access.provision import find_tenant  # noqa: PLC0415 - only this command needs them
+    from infra.ledger.verify import Progress, verify  # noqa: PLC0415
+
+    tenant_id = None if tenant is None else await find_tenant(_admin(settings), tenant)
+    if tenant is not None and tenant_id is None:
+        raise not_found("tenant", tenant=tenant)
+
+    def told(step: Progress) -> None:
+        progress(step.step, step.done, step.of)
+
+    return await verify(_admin(settings), tenant_id, told)
+
+
+def _admin(settings: Settings) -> str:
+    url = settings.database_admin_url or settings.database_url
+    assert url is not None
+    return url
