@@ -72,7 +72,7 @@ NOTES = (
     (Why.CORRECTION, r"adjust|correct|credit|oops|error|test|computer|temp|did  a|push|cant mamage|reverse"),
 )
 # Reasons that take stock only, or bring it only; the others go either way.
-SIGNS = {Why.DAMAGED: -1, Why.LOST: -1, Why.EXPIRED: -1, Why.FOUND: 1}
+SIGNS = {Why.DAMAGED: -1, Why.LOST: -1, Why.SAMPLE: -1, Why.EXPIRED: -1, Why.FOUND: 1}
 _NOTES = tuple((why, re.compile(pattern)) for why, pattern in NOTES)
 
 

@@ -5,14 +5,15 @@ from decimal import Decimal
 from uuid import UUID, uuid4
 
 from domain.ledger.model import Kind
-from infra.demo.documents import Why
+from domain.ledger.reasons import Direction, Pack, reasons_of
+from infra.demo.documents import SIGNS, Why
 from infra.demo.plan import Step
 from infra.demo.postings import Translator
 from infra.demo.stock import StockLine
 
 AT = dt.datetime(2011, 8, 25, 8, tzinfo=dt.UTC)
 PRODUCTS, LOCATIONS, BINS, LOTS = ([uuid4() for _ in range(2)] for _ in range(4))
-REASONS = {why: uuid4() for why in Why}
+REASONS = {reason.code: uuid4() for _, reason in reasons_of(Pack.GENERAL, Pack.RETAIL)}
 
 
 def translator() -> Translator:
@@ -57,10 +58,28 @@ def test_a_transfer_leaves_one_place_and_arrives_at_the_other_in_one_posting() -
 
 def test_an_adjustment_carries_its_reason_and_the_clerks_note() -> None:
     posting = translator().posting(step(Kind.ADJUSTMENT, (0, 3), why=Why.FOUND, comment="found in w/hse"))
-    assert posting.comment == "found in w/hse"
+    assert [entry.comment for entry in posting.entries] == ["found in w/hse"]
     assert [(entry.kind, entry.reason_code_id) for entry in posting.entries] == [
-        (Kind.ADJUSTMENT, REASONS[Why.FOUND])
+        (Kind.ADJUSTMENT, REASONS["FOUND"])
     ]
+
+
+def test_what_nobody_explains_has_a_reason_and_a_comment_all_the_same() -> None:
+    made = translator()
+    (gone,) = made.posting(step(Kind.ADJUSTMENT, (0, -3), why=Why.UNEXPLAINED)).entries
+    (come,) = made.posting(step(Kind.ADJUSTMENT, (0, 3), why=Why.UNEXPLAINED, comment="??")).entries
+    assert (gone.reason_code_id, gone.comment) == (REASONS["SHRINK"], "No reason was given")
+    assert (come.reason_code_id, come.comment) == (REASONS["OTHER"], "??")
+
+
+def test_every_reason_is_one_of_the_tenants_and_goes_its_way() -> None:
+    codes = {reason.code: reason.direction for _, reason in reasons_of(Pack.GENERAL, Pack.RETAIL)}
+    ways = {Direction.IN: [1], Direction.OUT: [-1], Direction.BOTH: [1, -1]}
+    for why in Why:
+        for sign in [SIGNS[why]] if why in SIGNS else [1, -1]:
+            (entry,) = translator().posting(step(Kind.ADJUSTMENT, (0, sign), why=why)).entries
+            (code,) = [code for code, made in REASONS.items() if made == entry.reason_code_id]
+            assert sign in ways[codes[code]]
 
 
 def test_every_posting_has_an_id_of_its_own() -> None:
