@@ -56,6 +56,8 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     user_id: UUID | None
     actor: str
     """The name that the records show."""
+    email: str | None = None
+    """The person's address; a key has none."""
     session_id: UUID | None
     key_id: UUID | None
     roles: tuple[str, ...]

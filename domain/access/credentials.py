@@ -1,0 +1,86 @@
+"""What secrets look like: made here, told once, kept as a hash.
+
+A session's secret has 256 bits. An API key is `sk_live_`, 43 base62 characters of 256 bits, and a checksum of six:
+a scanner finds one that leaked by its form, and one that was cut off or mistyped is refused without a look-up.
+With that much chance in them a plain SHA-256 is as good as a slow hash, and answers at once.
+"""
+
+import base64
+import hashlib
+import hmac
+import re
+import secrets
+import string
+import zlib
+
+BITS = 256
+KEY_MARK = "sk_live_"
+KEY_FORM = re.compile(r"sk_live_[0-9A-Za-z]{49}")
+"""What a scanner for leaked secrets looks for."""
+
+_TOKEN_FORM = re.compile(r"[A-Za-z0-9_-]{43}")
+_DIGITS = string.digits + string.ascii_uppercase + string.ascii_lowercase
+_BODY_LENGTH = 43  # 62**43 > 2**256
+_CHECK_LENGTH = 6  # 62**6 > 2**32
+_SHOWN = len(KEY_MARK) + 4
+
+
+def new_session_token() -> str:
+    return secrets.token_urlsafe(BITS // 8)
+
+
+def is_session_token(text: str) -> bool:
+    """Whether it can be one at all."""
+    return _TOKEN_FORM.fullmatch(text) is not None
+
+
+def csrf_token(session_token: str) -> str:
+    """What a page must send beside the cookie: made from the session's secret, so nothing is stored for it.
+
+    Whoever reads it cannot tell the secret from it.
+    """
+    digest = hashlib.sha256(b"csrf:" + session_token.encode()).digest()
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+def same_secret(one: str, other: str) -> bool:
+    """Whether two secrets are equal, in a time that does not tell how far."""
+    return hmac.compare_digest(one.encode(), other.encode())
+
+
+def new_api_key() -> str:
+    body = KEY_MARK + _base62(secrets.randbits(BITS), _BODY_LENGTH)
+    return body + _checksum(body)
+
+
+def is_api_key(text: str) -> bool:
+    """Whether it has the form and the checksum of one."""
+    if KEY_FORM.fullmatch(text) is None:
+        return False
+    return same_secret(_checksum(text[:-_CHECK_LENGTH]), text[-_CHECK_LENGTH:])
+
+
+def prefix_of(key: str) -> str:
+    """The beginning by which its owner knows a key again; the 43 characters of chance lose four."""
+    return key[:_SHOWN]
+
+
+def last4_of(key: str) -> str:
+    return key[-4:]
+
+
+def hash_of(secret: str) -> bytes:
+    """What is stored of a session's secret or an API key."""
+    return hashlib.sha256(secret.encode()).digest()
+
+
+def _checksum(body: str) -> str:
+    return _base62(zlib.crc32(body.encode()), _CHECK_LENGTH)
+
+
+def _base62(number: int, length: int) -> str:
+    digits = []
+    for _ in range(length):
+        number, digit = divmod(number, len(_DIGITS))
+        digits.append(_DIGITS[digit])
+    return "".join(reversed(digits))

@@ -1,0 +1,95 @@
+"""Pure rules of access: what grants and scopes come to, and what a session's age means."""
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from uuid import UUID
+
+import msgspec
+
+from domain.access.model import Permission, Scope
+from domain.access.ports import FoundKey, FoundSession, Grant, Rule, TenantRules
+from domain.errors import DomainError, Reason
+
+_EMAIL_LONGEST = 320
+_ROLE = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+_PERMISSIONS = {str(permission): permission for permission in Permission}
+
+
+class SessionLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """How long a session lasts: unused, and at all."""
+
+    idle: timedelta = timedelta(minutes=30)
+    absolute: timedelta = timedelta(hours=12)
+
+
+def rights_of_grants(
+    grants: Iterable[Grant], permissions: Mapping[str, frozenset[Permission]]
+) -> dict[Permission, Scope]:
+    """What grants of roles come to: for each permission, the union of the locations they were given for."""
+    rights: dict[Permission, Scope] = {}
+    for grant in grants:
+        for permission in permissions.get(grant.role, ()):
+            rights[permission] = _union(rights.get(permission, frozenset()), grant.location_id)
+    return rights
+
+
+def rights_of_scopes(scopes: Iterable[str], location_ids: Iterable[UUID] | None) -> dict[Permission, Scope]:
+    """What an API key may do: its scopes, all of them at the key's locations. An unknown scope is none."""
+    scope = None if location_ids is None else frozenset(location_ids)
+    return {_PERMISSIONS[name]: scope for name in scopes if name in _PERMISSIONS}
+
+
+def locations_of(rights: Mapping[Permission, Scope]) -> Scope:
+    """All locations where somebody may do anything at all."""
+    together: frozenset[UUID] = frozenset()
+    for scope in rights.values():
+        if scope is None:
+            return None
+        together |= scope
+    return together
+
+
+def known_permission(name: str) -> Permission | None:
+    return _PERMISSIONS.get(name)
+
+
+def is_role_code(text: str) -> bool:
+    """Whether a tenant's own role may be called so: nothing in it means anything to the policy's format."""
+    return _ROLE.fullmatch(text) is not None
+
+
+def tenant_rules(rules: Iterable[Rule]) -> TenantRules:
+    """Rules in a fixed order, under a version made from them."""
+    ordered = tuple(sorted(set(rules)))
+    digest = hashlib.sha256(msgspec.json.encode(ordered)).hexdigest()
+    return TenantRules(version=digest, rules=ordered)
+
+
+def email_of(text: str) -> str | None:
+    """An address as it is stored; None if it cannot be one."""
+    email = unicodedata.normalize("NFC", text).strip().lower()
+    local, _, host = email.rpartition("@")
+    if not local or not host or len(email) > _EMAIL_LONGEST:
+        return None
+    return email if email.isprintable() and " " not in email else None
+
+
+def refuse_ended(found: FoundSession, *, idle: timedelta) -> None:
+    """Refuse a session that is past one of its limits, by the database's clock."""
+    if found.now_at >= found.expires_at or found.now_at - found.seen_at >= idle:
+        raise DomainError(Reason.SESSION_EXPIRED, "The session has expired; log in again")
+
+
+def refuse_spent(found: FoundKey) -> None:
+    """Refuse a key that was revoked or has expired, by the database's clock."""
+    if found.revoked_at is not None:
+        raise DomainError(Reason.REVOKED_API_KEY, "This API key has been revoked")
+    if found.expires_at is not None and found.now_at >= found.expires_at:
+        raise DomainError(Reason.EXPIRED_API_KEY, "This API key has expired")
+
+
+def _union(scope: Scope, location_id: UUID | None) -> Scope:
+    return None if scope is None or location_id is None else scope | {location_id}
