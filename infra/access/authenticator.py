@@ -1,0 +1,205 @@
+"""Credentials to callers, remembered for a while, so that in steady state a request asks the database nothing.
+
+Three things keep a remembered credential honest. It is read again after a minute at most. A change of access, in
+any process, is announced with its commit and dropped here (`changes.py`). And while announcements cannot be heard,
+nothing is remembered. A look-up that was under way when an announcement came may have read what is no longer true,
+so it serves those who were waiting for it and is not kept.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Self
+from uuid import UUID
+
+import msgspec
+
+from domain.access import service
+from domain.access.credentials import hash_of
+from domain.access.model import Caller
+from domain.access.ports import Authenticated, LoggedIn, Login, Policy
+from domain.access.rules import SessionLimits
+from infra.access.changes import Change, Kind
+from infra.access.listener import AccessListener
+from infra.access.memory import Memory
+from infra.access.passwords import Argon2Passwords
+from infra.access.seen import SeenWriter
+from infra.access.store import SqlAccess
+from infra.authz.policy import CasbinPolicy
+from infra.db.pool import APP_ROLE, Database
+
+FRESH_SECONDS = 60.0
+"""The longest that anything is believed without being read again, and the shortest between two notes of a use."""
+REMEMBERED = 10_000
+_SEEN_PAUSE = 5.0
+
+
+class _Known(msgspec.Struct, kw_only=True):
+    """A credential's caller, with times of this process's monotonic clock."""
+
+    authenticated: Authenticated
+    until: float
+    """When it must be read again."""
+    note_at: float
+    """When its use is next to be written down."""
+
+    @property
+    def subject(self) -> tuple[Kind, UUID]:
+        caller = self.authenticated.caller
+        if caller.session_id is not None:
+            return Kind.SESSION, caller.session_id
+        assert caller.key_id is not None
+        return Kind.KEY, caller.key_id
+
+
+class CachedAuthenticator:
+    """The `Authenticator` port over one process's pool."""
+
+    def __init__(
+        self,
+        store: SqlAccess,
+        policy: Policy,
+        passwords: Argon2Passwords,
+        *,
+        listener_url: str,
+        limits: SessionLimits,
+        as_role: str | None = APP_ROLE,
+        monotonic: Callable[[], float] = time.monotonic,
+        size: int = REMEMBERED,
+    ) -> None:
+        self._store = store
+        self._policy = policy
+        self._passwords = passwords
+        self._limits = limits
+        self._monotonic = monotonic
+        # Where sessions are short, uses are noted more often, or the limit would end sessions that are in use.
+        self._fresh = min(FRESH_SECONDS, limits.idle.total_seconds() / 4)
+        self._memory: Memory[bytes, _Known] = Memory(size)
+        self._epoch = 0
+        self._reading: dict[bytes, asyncio.Task[_Known]] = {}
+        self._tasks: set[asyncio.Task[_Known]] = set()
+        self.listener = AccessListener(listener_url, self.forget, as_role=as_role)
+        self._seen = SeenWriter(store.seen, pause=min(_SEEN_PAUSE, self._fresh / 2))
+
+    @classmethod
+    async def connect(
+        cls, database: Database, *, url: str, limits: SessionLimits, as_role: str | None = APP_ROLE
+    ) -> Self:
+        """With everything it needs, and the reviewed policy loaded.
+
+        Raises:
+            PolicyError: the policy cannot be trusted; do not start.
+        """
+        store = SqlAccess(database)
+        policy = await CasbinPolicy.load(store)
+        return cls(store, policy, Argon2Passwords(), listener_url=url, limits=limits, as_role=as_role)
+
+    async def start(self) -> None:
+        """Begin to listen. Until that succeeds every credential is looked up."""
+        self.listener.start()
+        self._seen.start()
+
+    async def stop(self) -> None:
+        await self.listener.stop()
+        await self._seen.stop()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._passwords.close()
+
+    async def by_session(self, token: str) -> Authenticated:
+        known = await self._known(hash_of(token), lambda: self._read_session(token))
+        return known.authenticated
+
+    async def by_key(self, key: str) -> Caller:
+        known = await self._known(hash_of(key), lambda: self._read_key(key))
+        return known.authenticated.caller
+
+    async def login(self, login: Login) -> LoggedIn:
+        return await service.log_in(
+            self._store, self._store, self._passwords, self._policy, login=login, limits=self._limits
+        )
+
+    async def logout(self, caller: Caller) -> None:
+        await service.log_out(self._store, caller=caller)
+        # The announcement reaches this process too, but its caller's next request may be faster.
+        assert caller.session_id is not None
+        self.forget(Change(Kind.SESSION, caller.session_id))
+
+    def forget(self, change: Change | None) -> None:
+        """Drop what a change concerns; all of it when it is not known what changed."""
+        self._epoch += 1
+        self._reading.clear()
+        if change is None:
+            self._memory.clear()
+        else:
+            self._memory.forget_where(lambda known: _concerns(change, known.authenticated.caller))
+
+    async def _known(self, digest: bytes, read: Callable[[], Awaitable[_Known]]) -> _Known:
+        now = self._monotonic()
+        known = self._memory.get(digest) if self.listener.is_up else None
+        if known is None or now >= known.until:
+            known = await self._read_once(digest, read)
+        if now >= known.note_at:
+            known.note_at = now + self._fresh
+            kind, id_ = known.subject
+            self._seen.note(kind, known.authenticated.caller.tenant_id, id_)
+        return known
+
+    async def _read_once(self, digest: bytes, read: Callable[[], Awaitable[_Known]]) -> _Known:
+        """One look-up for all who come with the same credential at the same time."""
+        task = self._reading.get(digest)
+        if task is None:
+            task = asyncio.create_task(self._read(digest, read))
+            self._reading[digest] = task
+            self._tasks.add(task)
+            task.add_done_callback(self._done)
+        # One that goes away must not take the answer from the others.
+        return await asyncio.shield(task)
+
+    async def _read(self, digest: bytes, read: Callable[[], Awaitable[_Known]]) -> _Known:
+        epoch = self._epoch
+        try:
+            known = await read()
+            if self.listener.is_up and self._epoch == epoch:
+                self._memory.put(digest, known)
+            return known
+        finally:
+            if self._reading.get(digest) is asyncio.current_task():
+                del self._reading[digest]
+
+    def _done(self, task: asyncio.Task[_Known]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # looked at: those who waited have it, or have gone
+
+    async def _read_session(self, token: str) -> _Known:
+        asked_at = self._monotonic()
+        session = await service.authenticate_session(
+            self._store, self._policy, token=token, idle=self._limits.idle
+        )
+        return _Known(
+            authenticated=session.authenticated,
+            until=asked_at + min(self._fresh, session.remaining.total_seconds()),
+            note_at=asked_at + self._fresh - session.unseen.total_seconds(),
+        )
+
+    async def _read_key(self, key: str) -> _Known:
+        asked_at = self._monotonic()
+        known = await service.authenticate_key(self._store, key=key)
+        remaining = self._fresh if known.remaining is None else known.remaining.total_seconds()
+        return _Known(
+            authenticated=Authenticated(caller=known.caller, csrf=""),
+            until=asked_at + min(self._fresh, remaining),
+            note_at=asked_at,
+        )
+
+
+def _concerns(change: Change, caller: Caller) -> bool:
+    match change.kind:
+        case Kind.TENANT:
+            return caller.tenant_id == change.id
+        case Kind.USER:
+            return caller.user_id == change.id
+        case Kind.SESSION:
+            return caller.session_id == change.id
+        case Kind.KEY:
+            return caller.key_id == change.id
