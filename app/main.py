@@ -12,6 +12,7 @@ from litestar.types import ControllerRouterHandler
 from app.http.application import Outside, build
 from app.http.tracing import Traced
 from app.session_api.adjustments import AdjustmentController
+from app.session_api.auth import AuthController
 from app.session_api.documents import DocumentController
 from app.session_api.operations import OperationsController
 from app.settings import Environment, Settings, load_settings
@@ -45,6 +46,7 @@ __all__ = [
 
 CONTROLLERS: Sequence[ControllerRouterHandler] = (
     AdjustmentController,
+    AuthController,
     DocumentController,
     OperationsController,
 )

@@ -18,7 +18,8 @@ from domain.errors import DomainError, FieldError, Reason
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 QUERY_VALUE_MAX = 1_000
-SESSION_COOKIES = ("__Host-storekeeper_session", "storekeeper_session")
+SESSION_COOKIE = "storekeeper_session"
+SECURE_SESSION_COOKIE = f"__Host-{SESSION_COOKIE}"
 
 type Connection = ASGIConnection[Any, Any, Any, Any]
 
@@ -77,8 +78,13 @@ async def _caller(connection: Connection) -> Caller:
 
 
 def session_token(connection: Connection) -> str | None:
-    """The session's secret from its cookie, whichever of the two names it has in this environment."""
-    return next((value for name in SESSION_COOKIES if (value := connection.cookies.get(name))), None)
+    """The session's secret from its cookie."""
+    return connection.cookies.get(session_cookie(secure=connection.app.state.secure_cookies))
+
+
+def session_cookie(*, secure: bool) -> str:
+    """The cookie's name. Where `__Host-` is demanded nothing else will do: a neighbour could have set it."""
+    return SECURE_SESSION_COOKIE if secure else SESSION_COOKIE
 
 
 def _refuse_forgery(connection: Connection, csrf: str) -> None:
@@ -95,9 +101,9 @@ def _refuse_forgery(connection: Connection, csrf: str) -> None:
 
 
 def undeclared(handlers: list[BaseRouteHandler]) -> list[str]:
-    """The handlers that say nothing about who may call them."""
+    """The handlers that say nothing about who may call them; "no permission needed" is saying something."""
     return [
         str(handler)
         for handler in handlers
-        if not handler.opt.get("public") and not handler.opt.get("permissions")
+        if not handler.opt.get("public") and handler.opt.get("permissions") is None
     ]

@@ -4,13 +4,7 @@ from enum import StrEnum
 
 import msgspec
 
-
-class Direction(StrEnum):
-    """Which way an adjustment for this reason may go."""
-
-    IN = "IN"
-    OUT = "OUT"
-    BOTH = "BOTH"
+from domain.ledger.model import Direction
 
 
 class Pack(StrEnum):

@@ -4,8 +4,8 @@ import datetime as dt
 from decimal import Decimal
 from uuid import UUID, uuid4
 
-from domain.ledger.model import Kind
-from domain.ledger.reasons import Direction, Pack, reasons_of
+from domain.ledger.model import Direction, Kind
+from domain.ledger.reasons import Pack, reasons_of
 from infra.demo.documents import SIGNS, Why
 from infra.demo.plan import Step
 from infra.demo.postings import Translator

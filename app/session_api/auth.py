@@ -1,0 +1,142 @@
+"""Logging in and out: `/api/auth`."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+from litestar import Controller, Request
+from litestar.datastructures import Cookie
+from litestar.params import JSONBody
+from msgspec import Meta
+
+from app.http.guards import session_cookie, session_token
+from app.http.routes import route
+from app.http.wire import Answer, Body, Json
+from domain.access.credentials import csrf_token
+from domain.access.model import Caller
+from domain.access.ports import Authenticator, Login
+from domain.access.rules import locations_of
+from domain.errors import Reason
+
+NO_STORE = {"Cache-Control": "no-store"}
+
+
+class LoginRequest(Body, frozen=True, kw_only=True):
+    """`tenant` is the tenant's short name; needed by those who belong to several."""
+
+    email: Annotated[str, Meta(min_length=1, max_length=320)]
+    password: Annotated[str, Meta(min_length=1, max_length=1024)]
+    tenant: Annotated[str, Meta(min_length=1, max_length=63)] | None = None
+
+
+class _Exact(msgspec.Struct, frozen=True):
+    password: str
+
+
+class UserAnswer(Answer, frozen=True, kw_only=True):
+    id: UUID
+    name: str
+    email: str | None
+
+
+class TenantAnswer(Answer, frozen=True, kw_only=True):
+    id: UUID
+    slug: str
+    name: str
+
+
+class Me(Answer, frozen=True, kw_only=True):
+    """Who the caller is. `locations` null means all; `user` and `csrfToken` are null for an API key."""
+
+    user: UserAnswer | None
+    tenant: TenantAnswer
+    roles: Sequence[str]
+    permissions: Sequence[str]
+    locations: Sequence[UUID] | None
+    csrf_token: str | None
+
+
+class Done(Answer, frozen=True, kw_only=True):
+    success: bool
+
+
+class AuthController(Controller):
+    path = "/api/auth"
+    tags: Sequence[str] | None = ("Access",)
+
+    @route(
+        "POST",
+        "/login",
+        operation="login",
+        summary="Log in",
+        permissions=None,
+        errors=[Reason.VALIDATION_ERROR, Reason.INVALID_CREDENTIALS, Reason.UNAVAILABLE],
+        description="Begins a session, in a cookie, and ends the one the client had. Unsafe methods then need the "
+        "answer's `csrfToken` as `X-CSRF-Token`.",
+        example={"email": "{email}", "password": "{password}"},
+    )
+    async def login(self, data: JSONBody[LoginRequest], request: Request[Any, Any, Any]) -> Json[Me]:
+        # Texts are trimmed and normalised on their way in; a password counts exactly as it was typed.
+        exact = msgspec.json.decode(await request.body(), type=_Exact)
+        login = Login(
+            email=data.email,
+            password=exact.password,
+            tenant_slug=data.tenant,
+            user_agent=request.headers.get("user-agent"),
+            replaces=session_token(request),
+        )
+        new = await _authenticator(request).login(login)
+        return Json(_me(new.caller, new.csrf), headers=NO_STORE, cookies=[_cookie(request, new.token)])
+
+    @route(
+        "POST",
+        "/logout",
+        operation="logout",
+        summary="Log out",
+        permissions=(),
+        errors=[Reason.CSRF_FAILED],
+        description="Ends the session on the server, in every process.",
+    )
+    async def logout(self, request: Request[Any, Any, Any]) -> Json[Done]:
+        await _authenticator(request).logout(request.user)
+        return Json(Done(success=True), headers=NO_STORE, cookies=[_cookie(request, None)])
+
+    @route("GET", "/me", operation="me", summary="Who the caller is and may do what", permissions=())
+    async def me(self, request: Request[Any, Any, Any]) -> Json[Me]:
+        caller: Caller = request.user
+        token = session_token(request) if caller.session_id is not None else None
+        return Json(_me(caller, csrf_token(token) if token else None), headers=NO_STORE)
+
+
+def _authenticator(request: Request[Any, Any, Any]) -> Authenticator:
+    authenticator: Authenticator = request.app.state.authenticator
+    return authenticator
+
+
+def _cookie(request: Request[Any, Any, Any], token: str | None) -> Cookie:
+    """The session's cookie; without a token one that takes it away. It ends with the browser, or on the server."""
+    secure: bool = request.app.state.secure_cookies
+    return Cookie(
+        key=session_cookie(secure=secure),
+        value=token or "",
+        path="/",
+        max_age=None if token else 0,
+        secure=secure,
+        httponly=True,
+        samesite="lax",
+    )
+
+
+def _me(caller: Caller, csrf: str | None) -> Me:
+    locations = locations_of(caller.rights)
+    return Me(
+        user=None
+        if caller.user_id is None
+        else UserAnswer(id=caller.user_id, name=caller.actor, email=caller.email),
+        tenant=TenantAnswer(id=caller.tenant_id, slug=caller.tenant_slug, name=caller.tenant_name),
+        roles=caller.roles,
+        permissions=sorted(caller.rights),
+        locations=None if locations is None else sorted(locations),
+        csrf_token=csrf,
+    )
