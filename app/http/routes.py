@@ -62,9 +62,9 @@ def route(
 ) -> Callable[[Callable[..., Any]], Any]:
     """A handler with its declarations.
 
-    `permissions` None is a public route; an empty one, `()`, is open to every caller that is known. `example` is a
-    request body, and `query` query parameters, that a test sends as they stand; `{name}` in their texts is a fact of
-    the demo tenant (tests/e2e/test_examples.py).
+    `permissions` None is a public route; an empty one, `()`, is open to every caller that is known.
+    `example` is a request body, and `query` query parameters, that a test sends as they stand; `{name}` in their
+    texts stands for a fact of the demo tenant (tests/e2e/test_examples.py).
     """
     public = permissions is None
     needed = () if permissions is None else (permissions,) if isinstance(permissions, Permission) else permissions
