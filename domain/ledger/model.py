@@ -96,6 +96,8 @@ class Posting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Take stock although it is reserved or held; the shortage shows."""
     unchanged_ok: bool = False
     """An entry that changes nothing is left out instead of refused: a count that found no difference."""
+    tentative: bool = False
+    """A refusal for want of stock is not the last word: its key is not spent, other lines may be tried."""
     reverses_id: UUID | None = None
     act: Act | None = None
     """Who asks, within which locations, under which idempotency key; None is the system itself."""

@@ -37,6 +37,7 @@ MESSAGES = {
 
 class _Outcome(msgspec.Struct, frozen=True):
     code: str
+    message: str | None = None
     recorded_at: datetime | None = None
     posting_id: UUID | None = None
     kind: str = ""
@@ -76,6 +77,7 @@ def _head(ord_: int, posting: Posting, *, claimed: bool) -> dict[str, Any]:
         "details": posting.details,
         "force": posting.force,
         "unchanged_ok": posting.unchanged_ok,
+        "tentative": posting.tentative,
         "reverses_id": posting.reverses_id,
     }
     if (act := posting.act) is not None:
@@ -99,18 +101,19 @@ async def post(
     heads, entries = encode(postings, claimed=claimed)
     rows = await driver.fetch(CALL, heads, entries, brief)
     answers: dict[int, Posted | DomainError] = {
-        row["ord"]: _answer(row["code"], row["outcome"], replayed=row["replayed"]) for row in rows
+        row["ord"]: read_outcome(row["code"], row["outcome"], replayed=row["replayed"]) for row in rows
     }
     return [answers[ord_] for ord_ in range(len(postings))]
 
 
-def _answer(code: str, outcome: str, *, replayed: bool) -> Posted | DomainError:
+def read_outcome(code: str, outcome: str, *, replayed: bool) -> Posted | DomainError:
+    """What was decided, from the value that is stored under a key."""
     if code == Reason.IDEMPOTENCY_KEY_REUSED:
         return DomainError(Reason.IDEMPOTENCY_KEY_REUSED, MESSAGES[Reason.IDEMPOTENCY_KEY_REUSED])
     read = _decoder.decode(outcome)
     if code != "POSTED":
         reason = Reason(code)
-        refused = DomainError(reason, MESSAGES[reason], **read.facts)
+        refused = DomainError(reason, read.message or MESSAGES[reason], **read.facts)
         refused.replayed = replayed
         return refused
     assert read.posting_id is not None

@@ -45,7 +45,8 @@ CREATE TYPE ledger_entry AS (
 -- The one statement that writes stock: many postings in, one outcome each. See infra/decisions/0002.
 --
 -- p_postings  [{ord, id, kind, source_type, source_id, comment, actor_id, actor, request_id, force, unchanged_ok,
---               reverses_id, scope: [location ids] or null, details, principal_id, operation, key, fingerprint}]
+--               tentative, reverses_id, scope: [location ids] or null, details, principal_id, operation, key,
+--               fingerprint}]
 -- p_entries   [{posting, n, kind, line_id, product_id, location_id, bin_id, lot_id, delta, target, expected,
 --               reason_code_id, comment, root_cause, effective_at, direction: IN or OUT (the reason's direction),
 --               explained_above: a larger change needs a root cause}]
@@ -218,8 +219,8 @@ BEGIN
     -- 5. Decide, in the order of arrival; each posting sees what those before it leave behind.
     FOR p IN
         SELECT * FROM jsonb_to_recordset(p_postings) AS q(
-            ord int, id uuid, kind text, force boolean, unchanged_ok boolean, reverses_id uuid, scope uuid[],
-            principal_id uuid, operation text, key text)
+            ord int, id uuid, kind text, force boolean, unchanged_ok boolean, tentative boolean, reverses_id uuid,
+            scope uuid[], principal_id uuid, operation text, key text)
         WHERE q.ord <> ALL (v_settled) ORDER BY q.ord
     LOOP
         v_code := NULL;
@@ -346,7 +347,12 @@ BEGIN
                 cnt[v_count_slots[j]] := v_count_olds[j];
             END LOOP;
             v_facts := jsonb_build_object('code', v_code, 'facts', v_facts, 'recorded_at', v_now);
-            IF p.key IS NOT NULL THEN
+            IF p.key IS NOT NULL AND p.tentative AND v_code = 'INSUFFICIENT_STOCK' THEN
+                -- Not the last word: the caller looks for other lines, under the same key.
+                DELETE FROM idempotency_keys k
+                WHERE k.tenant_id = v_tenant AND k.principal_id = p.principal_id AND k.operation = p.operation
+                    AND k.key = p.key;
+            ELSIF p.key IS NOT NULL THEN
                 UPDATE idempotency_keys k SET outcome = v_facts
                 WHERE k.tenant_id = v_tenant AND k.principal_id = p.principal_id AND k.operation = p.operation
                     AND k.key = p.key;

@@ -52,7 +52,8 @@ GRANT UPDATE (settings, name) ON tenants TO storekeeper_app;
 -- What the ledger's statement may do.
 GRANT SELECT ON products, locations, bins, lots, reason_codes TO storekeeper_ledger;
 GRANT SELECT, INSERT, UPDATE, DELETE ON stock_lines TO storekeeper_ledger;
-GRANT SELECT, INSERT, UPDATE ON stock_totals, stock_counts, idempotency_keys TO storekeeper_ledger;
+GRANT SELECT, INSERT, UPDATE ON stock_totals, stock_counts TO storekeeper_ledger;
+GRANT SELECT, INSERT, UPDATE, DELETE ON idempotency_keys TO storekeeper_ledger;
 GRANT SELECT, UPDATE ON ledger_heads TO storekeeper_ledger;
 GRANT SELECT, INSERT ON postings, movements, events TO storekeeper_ledger;
 
