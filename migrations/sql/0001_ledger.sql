@@ -240,7 +240,10 @@ BEGIN
             e := entries[i];
             i := i + 1;
             CONTINUE WHEN v_code IS NOT NULL;
-            IF e.slot IS NULL THEN
+            IF e.effective_at > v_now + interval '1 minute' THEN
+                v_code := 'VALIDATION_ERROR';
+                v_facts := ledger_field('effectiveAt', 'must not lie in the future');
+            ELSIF e.slot IS NULL THEN
                 IF p.scope IS NOT NULL AND e.location_id IS NOT NULL AND e.location_id <> ALL (p.scope) THEN
                     v_code := 'LOCATION_DENIED';
                     v_facts := jsonb_build_object('location_id', e.location_id);
@@ -256,9 +259,6 @@ BEGIN
             ELSIF e.expected IS NOT NULL AND e.expected <> bal[e.slot] THEN
                 v_code := 'STALE_QUANTITY';
                 v_facts := jsonb_build_object('expected', e.expected, 'actual', trim_scale(bal[e.slot]));
-            ELSIF e.effective_at > v_now + interval '1 minute' THEN
-                v_code := 'VALIDATION_ERROR';
-                v_facts := ledger_field('effectiveAt', 'must not lie in the future');
             ELSIF e.effective_at < cnt[e.slot] THEN
                 v_code := 'COUNTED_SINCE';
                 v_facts := jsonb_build_object('counted_at', cnt[e.slot]);
@@ -270,7 +270,7 @@ BEGIN
                     IF NOT p.unchanged_ok THEN
                         v_code := 'NO_CHANGE';
                         v_facts := jsonb_build_object('on_hand', trim_scale(e.before));
-                    ELSIF e.kind = 'COUNT' THEN
+                    ELSIF e.kind = 'COUNT' AND ver[e.slot] > 0 THEN  -- a line made above is not there yet
                         v_count_slots := v_count_slots || e.slot;
                         v_count_olds := v_count_olds || cnt[e.slot];
                         cnt[e.slot] := e.effective_at;
@@ -585,6 +585,12 @@ BEGIN
     ELSIF e.expected <> 0 THEN
         code := 'STALE_QUANTITY';
         facts := jsonb_build_object('expected', e.expected, 'actual', 0);
+    ELSIF e.direction = 'IN' AND coalesce(e.delta, e.target) < 0 THEN
+        code := 'VALIDATION_ERROR';
+        facts := ledger_field('reasonCodeId', 'is a reason for the other direction');
+    ELSIF e.root_cause IS NULL AND abs(coalesce(e.delta, e.target)) > e.explained_above THEN
+        code := 'VALIDATION_ERROR';
+        facts := ledger_field('rootCause', 'is required for a change of this size');
     ELSIF coalesce(e.delta, e.target) < 0 THEN
         code := 'INSUFFICIENT_STOCK';
         facts := jsonb_build_object('requested', trim_scale(-coalesce(e.delta, e.target)), 'on_hand', 0, 'reserved', 0, 'held', 0,
