@@ -3,8 +3,11 @@
 from pathlib import Path
 
 
-class DatabaseTrouble(Exception):  # noqa: N818 - it is read by people, as a sentence
-    """The database cannot be used now; `str()` of it says why and what to do."""
+class DatabaseTrouble(OSError):  # noqa: N818 - it is read by people, as a sentence
+    """The database cannot be used now; `str()` of it is a sentence that says why and what to do.
+
+    An OSError, as a taken port and a full disk are: what is wrong is the machine or its set-up, not the program.
+    """
 
 
 # PostgreSQL's own words (we start it with LC_ALL=C) and what they mean to somebody who did not install it.

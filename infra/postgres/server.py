@@ -86,6 +86,8 @@ class Server:
             self._make_home()
             with self._locked():
                 return self._start()
+        except DatabaseTrouble:
+            raise
         except OSError as error:
             raise DatabaseTrouble(explain(str(error), home=self._home, port=None)) from error
 
