@@ -40,6 +40,11 @@ CREATE POLICY for_authentication ON sessions FOR SELECT TO storekeeper_auth USIN
 CREATE POLICY for_authentication ON api_keys FOR SELECT TO storekeeper_auth USING (true);
 GRANT SELECT ON tenants, users, memberships, grants, role_permissions, sessions, api_keys TO storekeeper_auth;
 
+-- Tenants and people are made from the outside, by whoever owns the database and may be no superuser. The owner
+-- cannot log in, and no function runs with its rights.
+CREATE POLICY for_administration ON tenants TO storekeeper_owner USING (true) WITH CHECK (true);
+CREATE POLICY for_administration ON users TO storekeeper_owner USING (true) WITH CHECK (true);
+
 -- What the application may do itself. Stock is not among it.
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO storekeeper_app;
 GRANT INSERT, UPDATE, DELETE ON
