@@ -1,0 +1,1 @@
+"""Products, places and lots in the database."""
