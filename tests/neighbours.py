@@ -1,0 +1,113 @@
+"""Two tenants with a row in every table, for tests of the walls between them."""
+
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from domain.access.model import Permission
+from domain.ledger.model import Entry, Kind, Posted, Posting
+from domain.values import new_id
+from infra.access.provision import create_api_key, create_tenant, create_user, grant
+from infra.db.pool import Database
+from infra.ledger.post import post
+
+PASSWORD = "correct horse battery staple"
+
+
+class Neighbour(msgspec.Struct, frozen=True, kw_only=True):
+    """A tenant, and what of it others might try to reach."""
+
+    tenant_id: UUID
+    slug: str
+    user_id: UUID
+    email: str
+    key_id: UUID
+    key: str
+    uom_id: UUID
+    product_id: UUID
+    location_id: UUID
+    bin_id: UUID
+    lot_id: UUID
+
+
+async def settle(admin_url: str, database: Database, slug: str) -> Neighbour:
+    """Make a tenant that has something of everything."""
+    email = f"clerk@{slug}.example"
+    tenant_id = await create_tenant(admin_url, slug, slug.title())
+    user_id = await create_user(admin_url, email, "Clerk", PASSWORD)
+    await grant(admin_url, tenant_id, user_id, "operator")
+    key_id, key = await create_api_key(admin_url, tenant_id, "ERP", [Permission.INVENTORY_READ])
+    neighbour = Neighbour(
+        tenant_id=tenant_id,
+        slug=slug,
+        user_id=user_id,
+        email=email,
+        key_id=key_id,
+        key=key,
+        uom_id=new_id(),
+        product_id=new_id(),
+        location_id=new_id(),
+        bin_id=new_id(),
+        lot_id=new_id(),
+    )
+    connection = await asyncpg.connect(admin_url)
+    try:
+        await _furnish(connection, neighbour)
+    finally:
+        await connection.close()
+    async with database.bound(tenant_id) as driver:
+        (posted,) = await post(driver, [_opening(neighbour)])
+    assert isinstance(posted, Posted)
+    return neighbour
+
+
+async def _furnish(connection: "asyncpg.Connection[Any]", of: Neighbour) -> None:
+    category, other_uom = new_id(), new_id()
+    rows: list[tuple[str, dict[str, object]]] = [
+        ("categories", {"id": category, "code": "C", "name": "Category"}),
+        ("uoms", {"id": of.uom_id, "code": "EA", "name": "Each"}),
+        ("uoms", {"id": other_uom, "code": "BOX", "name": "Box"}),
+        ("products", {"id": of.product_id, "sku": "P", "name": "P", "uom_id": of.uom_id, "category_id": category}),
+        (
+            "uom_conversions",
+            {"id": new_id(), "from_uom_id": other_uom, "to_uom_id": of.uom_id, "factor": Decimal(12)},
+        ),
+        ("locations", {"id": of.location_id, "code": "L", "name": "L", "type": "WAREHOUSE", "time_zone": "UTC"}),
+        ("areas", {"id": new_id(), "location_id": of.location_id, "code": "A", "name": "A"}),
+        ("bins", {"id": of.bin_id, "location_id": of.location_id, "code": "B", "name": "B", "is_default": True}),
+        ("lots", {"id": of.lot_id, "product_id": of.product_id, "number": "", "is_default": True}),
+        ("stock_levels", {"product_id": of.product_id, "location_id": of.location_id}),
+        ("roles", {"code": "picker", "name": "Picker"}),
+        ("role_permissions", {"role": "picker", "permission": "inventory.write"}),
+        ("idempotency_keys", {"principal_id": of.user_id, "operation": "o", "key": "k", "fingerprint": b"f"}),
+    ]
+    for table, row in rows:
+        await insert(connection, table, {"tenant_id": of.tenant_id, **row})
+    await connection.execute(
+        "INSERT INTO sessions (tenant_id, id, user_id, token_hash, created_at, seen_at, expires_at) "
+        "VALUES ($1, $2, $3, $4, now(), now(), now() + interval '1 hour')",
+        of.tenant_id,
+        new_id(),
+        of.user_id,
+        of.user_id.bytes,
+    )
+
+
+async def insert(connection: "asyncpg.Connection[Any]", table: str, row: dict[str, object]) -> None:
+    places = ", ".join(f"${n}" for n in range(1, len(row) + 1))
+    await connection.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({places})", *row.values())
+
+
+def _opening(of: Neighbour) -> Posting:
+    entry = Entry(
+        kind=Kind.OPENING,
+        product_id=of.product_id,
+        location_id=of.location_id,
+        bin_id=of.bin_id,
+        lot_id=of.lot_id,
+        delta=Decimal(10),
+    )
+    return Posting(id=new_id(), kind=Kind.OPENING, entries=(entry,))
