@@ -1,5 +1,6 @@
 """Which processes are the server of a data folder."""
 
+import os
 import time
 from pathlib import Path
 
@@ -74,6 +75,15 @@ def _serves(process: psutil.Process, data: Path) -> bool:
         return False
     try:
         # PostgreSQL's processes all live in their data folder, whatever their command line says.
-        return Path(process.cwd()) == data.resolve()
-    except psutil.AccessDenied:
+        return _lives_in(process, data)
+    except (PermissionError, psutil.AccessDenied):
         return str(data) in process.cmdline()
+
+
+def _lives_in(process: psutil.Process, data: Path) -> bool:
+    try:
+        folder = data.stat()
+        # Not by its path: that of a folder which was deleted under a running server is free for the next.
+        return os.path.samestat(Path(f"/proc/{process.pid}/cwd").stat(), folder)
+    except FileNotFoundError:
+        return data.exists() and Path(process.cwd()) == data.resolve()
