@@ -39,6 +39,7 @@ __all__ = [
     "has_demo",
     "load_demo",
     "migrate",
+    "refuse_unfit_database",
     "start_database",
     "stop_database",
     "verify_ledger",
@@ -63,6 +64,17 @@ def create_app(settings: Settings) -> Traced:
     """The whole application over the database that the settings name."""
     assert settings.database_url is not None, "the command line names the database before it serves"
     return Traced(litestar_app(settings), request_id=request_id, observe=_observe)
+
+
+async def refuse_unfit_database(settings: Settings) -> None:
+    """Refuse before any worker starts what each of them would refuse: once, and in a sentence."""
+    assert settings.database_url is not None
+    database = Database(settings.database_url, size=1)
+    await database.open()
+    try:
+        await refuse_unfit(database, production=settings.env is Environment.PRODUCTION)
+    finally:
+        await database.close()
 
 
 def litestar_app(settings: Settings) -> Litestar:

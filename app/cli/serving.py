@@ -141,6 +141,7 @@ def _greet(settings: Settings, *, demo: bool) -> None:
 
 
 def _serve(main: Composition, settings: Settings, address: str) -> None:
+    asyncio.run(main.refuse_unfit_database(settings))
     logs = main.configure_logging(settings)
     # What serves requests never learns the owner's address.
     environment = to_environment(msgspec.structs.replace(settings, database_admin_url=None))

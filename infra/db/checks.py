@@ -11,8 +11,11 @@ ROLE = """
 REVISION = "SELECT version_num FROM alembic_version"
 
 
-class UnfitDatabase(Exception):  # noqa: N818 - it is read by people, as a sentence
-    """The database must not be served from; `str()` says why in one sentence."""
+class UnfitDatabase(OSError):  # noqa: N818 - it is read by people, as a sentence
+    """The database must not be served from; `str()` says why in one sentence.
+
+    An OSError, as a taken port is: the set-up is wrong, not the program, and the command line ends alike.
+    """
 
 
 async def refuse_unfit(database: Database, *, production: bool) -> None:
