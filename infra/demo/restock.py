@@ -19,8 +19,8 @@ SUPPLIERS = 12
 LEAD_DAYS = range(3, 15)  # the supplier's number picks one
 SAFETY = 1.5  # times the demand of the lead time
 COVER_DAYS = 25  # trading days that an order lasts
-SHOP_LOW_DAYS, SHOP_FULL_DAYS = 4, 14
-OPENING_SHARE = (0.7, 1.3)  # of the full level
+SHOP_LOW_DAYS, SHOP_FULL_DAYS = 5, 35
+OPENING_SHARE = (0.3, 1.0)  # of the full level
 
 
 class Level(msgspec.Struct, frozen=True, kw_only=True):

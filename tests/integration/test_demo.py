@@ -1,0 +1,249 @@
+"""The demonstration, loaded into a real database through the product's own path."""
+
+import datetime as dt
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+from domain.access.credentials import hash_of
+from infra.access.passwords import Argon2Passwords
+from infra.access.provision import create_tenant
+from infra.demo import packed
+from infra.demo.assortment import since
+from infra.demo.load import DemoReport, has_demo, load
+from infra.demo.places import LOCATIONS
+from infra.demo.plan import Plan
+from infra.demo.rows import DemoDataError, read_csv
+from infra.postgres import Running
+from tests.lab import DatabaseUrls, a_database
+from tests.unit.test_demo_data import as_csv, write_sample
+
+BATCH = 1000
+
+type Fresh = Callable[[], DatabaseUrls]
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The last three days as a CSV: reading it costs little, and what is in it is real."""
+    _, columns = packed.read(packed.SHIPPED)
+    rows = list(since(packed.from_columns(columns), dt.date(2011, 12, 7)))
+    return write_sample(tmp_path_factory.mktemp("demo"), as_csv(rows))
+
+
+@pytest.fixture
+def fresh(cluster: Running, template: str) -> Iterator[Fresh]:
+    """Databases with nothing in them."""
+    with ExitStack() as stack:
+        yield lambda: stack.enter_context(a_database(cluster, template))
+
+
+@pytest.fixture(scope="module")
+async def loaded(database_urls: DatabaseUrls, source: Path) -> DemoReport:
+    """The module's database, filled once."""
+    return await load_into(database_urls, source)
+
+
+@pytest.fixture
+async def admin(database_urls: DatabaseUrls) -> AsyncIterator["asyncpg.Connection[Any]"]:
+    connection = await asyncpg.connect(database_urls.admin_url)
+    yield connection
+    await connection.close()
+
+
+async def load_into(urls: DatabaseUrls, source: Path, **options: Any) -> DemoReport:
+    wanted = {"source": source, "days": None, "batch": BATCH, "progress": lambda *_: None, **options}
+    return await load(urls.admin_url, urls.app_url, **wanted)
+
+
+class CutOffError(Exception):
+    """The power goes, in the middle of it."""
+
+
+def cut_after(lines: int) -> Callable[[str, int, int], None]:
+    def progress(title: str, done: int, of: int) -> None:
+        if title.startswith("Posting") and lines < done < of:
+            raise CutOffError
+
+    return progress
+
+
+def planned(source: Path) -> tuple[Plan, Counter[tuple[str, str, str, str]], int]:
+    """The plan, what it leaves on hand by product, location, bin and lot, and its movements."""
+    plan = Plan(lambda: read_csv(source))
+    hand = Counter[int]()
+    movements = 0
+    lines, lots = [], []
+    for batch in plan.batches():
+        lines += batch.lines
+        lots += batch.lots
+        movements += batch.movements
+        for step in batch.steps:
+            for number, qty in step.lines:
+                hand[number] += qty
+    named = Counter[tuple[str, str, str, str]]()
+    for number, qty in hand.items():
+        line = lines[number]
+        lot = "" if line.lot is None else lots[line.lot].number
+        sku = plan.assortment.products[line.product].sku
+        named[sku, LOCATIONS[line.location].code, plan.shelving.bins[line.bin].code, lot] += qty
+    return plan, named, movements
+
+
+async def test_the_ledger_holds_what_the_plan_says(
+    loaded: DemoReport, source: Path, admin: "asyncpg.Connection[Any]"
+) -> None:
+    plan, hand, movements = planned(source)
+    rows = await admin.fetch(
+        """
+        SELECT p.sku, l.code AS place, b.code AS bin, t.number, s.on_hand FROM stock_lines s
+        JOIN products p ON p.id = s.product_id JOIN locations l ON l.id = s.location_id
+        JOIN bins b ON b.id = s.bin_id JOIN lots t ON t.id = s.lot_id
+        """
+    )
+    assert {(row["sku"], row["place"], row["bin"], row["number"]): row["on_hand"] for row in rows} == hand
+    assert (loaded.stock_lines, loaded.movements) == (len(hand), movements)
+    assert await admin.fetchval("SELECT count(*) FROM movements") == movements
+    assert await admin.fetchval("SELECT position FROM ledger_heads") == movements
+    assert sum(loaded.counts.values()) == loaded.order_lines == plan.tally.rows
+    assert loaded.already_there == 0
+
+
+async def test_every_balance_is_the_sum_of_its_movements(
+    loaded: DemoReport, admin: "asyncpg.Connection[Any]"
+) -> None:
+    drift = await admin.fetchval(
+        """
+        SELECT count(*) FROM stock_lines s WHERE s.on_hand <> (
+            SELECT coalesce(sum(m.delta), 0) FROM movements m WHERE m.tenant_id = s.tenant_id AND m.line_id = s.id
+        )
+        """
+    )
+    assert drift == 0
+
+
+async def test_postings_have_their_true_time_their_source_and_who_loaded_them(
+    loaded: DemoReport, admin: "asyncpg.Connection[Any]"
+) -> None:
+    posting = await admin.fetchrow(
+        """
+        SELECT p.actor, p.kind, p.source_type, min(m.effective_at) AS at, count(*) AS movements
+        FROM postings p JOIN movements m ON m.posting_id = p.id WHERE p.source_id = '581585' GROUP BY 1, 2, 3
+        """
+    )
+    assert posting is not None
+    assert (posting["actor"], posting["kind"]) == ("admin@demo.example", "ISSUE")
+    assert posting["at"] == dt.datetime(2011, 12, 9, 12, 31, tzinfo=dt.UTC)
+    assert posting["movements"] >= 21
+    first = await admin.fetchval("SELECT min(effective_at) FROM movements")
+    assert first == dt.datetime(2011, 12, 6, 20, tzinfo=dt.UTC)
+
+
+async def test_corrections_have_a_reason_and_the_clerks_note(
+    loaded: DemoReport, admin: "asyncpg.Connection[Any]"
+) -> None:
+    rows = await admin.fetch(
+        """
+        SELECT r.code, m.comment, count(*) AS times FROM movements m
+        LEFT JOIN reason_codes r ON r.id = m.reason_code_id WHERE m.kind = 'ADJUSTMENT' GROUP BY 1, 2
+        """
+    )
+    reasons = {(row["code"], row["comment"]): row["times"] for row in rows}
+    assert ("COUNT_DIFFERENCE", "check") in reasons
+    assert all(code and comment for code, comment in reasons)
+    expected = sum(lines for name, lines in loaded.counts.items() if name.startswith("adjusted"))
+    assert sum(reasons.values()) == expected
+
+
+async def test_each_role_has_somebody_who_can_log_in(loaded: DemoReport, admin: "asyncpg.Connection[Any]") -> None:
+    passwords = Argon2Passwords()
+    assert {user.role for user in loaded.users} == {
+        "admin",
+        "manager",
+        "controller",
+        "operator",
+        "counter",
+        "supervisor",
+        "planner",
+        "requester",
+        "viewer",
+    }
+    for user in loaded.users:
+        row = await admin.fetchrow(
+            "SELECT u.password_hash, g.role FROM users u JOIN grants g ON g.user_id = u.id WHERE u.email = $1",
+            user.email,
+        )
+        assert row is not None
+        assert row["role"] == user.role
+        assert await passwords.matches(user.password, row["password_hash"])
+    passwords.close()
+
+
+async def test_asked_again_it_gives_a_new_key_and_posts_nothing(
+    loaded: DemoReport, database_urls: DatabaseUrls, source: Path, admin: "asyncpg.Connection[Any]"
+) -> None:
+    assert await has_demo(database_urls.admin_url)
+    again = await load_into(database_urls, source)
+    assert (again.movements, again.already_there) == (loaded.movements, loaded.movements)
+    assert (again.counts, again.users) == (loaded.counts, loaded.users)
+    assert await admin.fetchval("SELECT count(*) FROM movements") == loaded.movements
+    rows = await admin.fetch("SELECT key_hash, revoked_at IS NULL AS live FROM api_keys")
+    live = {row["key_hash"] for row in rows if row["live"]}
+    assert live == {hash_of(again.api_key)}
+    assert all(again.api_key in call and "{url}" in call for call in again.calls)
+
+
+async def test_another_slice_of_the_same_source_is_refused(
+    loaded: DemoReport, database_urls: DatabaseUrls, source: Path
+) -> None:
+    with pytest.raises(DemoDataError, match="the demo tenant holds the whole year of its source"):
+        await load_into(database_urls, source, days=1)
+
+
+async def test_a_load_that_was_cut_off_goes_on_where_it_stopped(fresh: Fresh, source: Path) -> None:
+    urls = fresh()
+    assert not await has_demo(urls.admin_url)
+    for lines in (1000, 3000):
+        with pytest.raises(CutOffError):
+            await load_into(urls, source, progress=cut_after(lines))
+        assert not await has_demo(urls.admin_url)
+    report = await load_into(urls, source)
+    _, _, movements = planned(source)
+    assert 2000 < report.already_there < report.movements == movements
+    assert await has_demo(urls.admin_url)
+    with pytest.raises(DemoDataError, match="holds"):
+        await load_into(urls, source, days=2)
+
+
+async def test_a_half_filled_tenant_is_not_gone_on_with_from_something_else(fresh: Fresh, source: Path) -> None:
+    urls = fresh()
+    with pytest.raises(CutOffError):
+        await load_into(urls, source, progress=cut_after(1000))
+    with pytest.raises(DemoDataError, match="half filled"):
+        await load_into(urls, source, days=2)
+    with pytest.raises(DemoDataError, match="half filled"):
+        await load_into(urls, source, batch=BATCH + 1)
+
+
+async def test_a_half_filled_tenant_in_which_others_posted_is_refused(fresh: Fresh, source: Path) -> None:
+    urls = fresh()
+    with pytest.raises(CutOffError):
+        await load_into(urls, source, progress=cut_after(1000))
+    connection = await asyncpg.connect(urls.admin_url)
+    await connection.execute("UPDATE ledger_heads SET position = position + 1")
+    await connection.close()
+    with pytest.raises(DemoDataError, match="others have posted"):
+        await load_into(urls, source)
+
+
+async def test_a_tenant_of_that_name_that_is_somebody_elses_is_left_alone(fresh: Fresh, source: Path) -> None:
+    urls = fresh()
+    await create_tenant(urls.admin_url, "demo", "A real business")
+    with pytest.raises(DemoDataError, match="not the demonstration"):
+        await load_into(urls, source)
+    assert not await has_demo(urls.admin_url)
