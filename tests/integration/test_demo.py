@@ -155,9 +155,10 @@ async def test_corrections_have_a_reason_and_the_clerks_note(
     )
     reasons = {(row["code"], row["comment"]): row["times"] for row in rows}
     assert ("COUNT_DIFFERENCE", "check") in reasons
-    assert all(code and comment for code, comment in reasons)
-    expected = sum(lines for name, lines in loaded.counts.items() if name.startswith("adjusted"))
-    assert sum(reasons.values()) == expected
+    assert all(code and (comment or code == "EXPIRED") for code, comment in reasons)
+    noted = sum(times for (code, _), times in reasons.items() if code != "EXPIRED")
+    corrections = sum(lines for name, lines in loaded.counts.items() if name.startswith("adjusted"))
+    assert noted >= corrections > 20  # what is taken from two lots is two movements
 
 
 async def test_each_role_has_somebody_who_can_log_in(loaded: DemoReport, admin: "asyncpg.Connection[Any]") -> None:
