@@ -28,7 +28,13 @@ from infra.ledger.reference import CachedReference
 from infra.observability.logs import configure_logs, log_config, resolve_format
 from infra.observability.metrics import HTTP_REQUESTS, HTTP_SECONDS, render_metrics
 from infra.observability.requests import request_id
-from infra.postgres.lifecycle import database_shell, database_status, start_database, stop_database
+from infra.postgres.lifecycle import (
+    database_shell,
+    database_status,
+    delete_database,
+    start_database,
+    stop_database,
+)
 
 __all__ = [
     "application",
@@ -36,6 +42,7 @@ __all__ = [
     "create_app",
     "database_shell",
     "database_status",
+    "delete_database",
     "has_demo",
     "load_demo",
     "migrate",

@@ -10,6 +10,7 @@ import msgspec
 
 from app.cli.composition import Composition, Database, composition
 from app.cli.console import Exit, emit_json, examples, say, step
+from app.cli.demo import demo_file
 from app.settings import Settings, load_settings
 
 
@@ -73,6 +74,20 @@ def stop() -> None:
         raise click.UsageError("DATABASE_URL names a server that is not Storekeeper's to stop.")
     stopped = composition().stop_database(settings)
     click.echo("The database is stopped." if stopped else "The database was not running.")
+
+
+@db.command(short_help="Delete the server with everything in it.")
+@click.option("--yes", is_flag=True, help="Really: all data are lost.")
+def delete(*, yes: bool) -> None:
+    """Stop the server and delete it with everything in it, demo passwords included."""
+    settings = load_settings()
+    if settings.database_url:
+        raise click.UsageError("DATABASE_URL names a server that is not Storekeeper's to delete.")
+    if not yes:
+        click.confirm(f"Delete the database in {settings.data} with everything in it?", abort=True)
+    composition().delete_database(settings)
+    demo_file(settings).unlink(missing_ok=True)
+    click.echo("The database is deleted.")
 
 
 @db.command(

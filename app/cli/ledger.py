@@ -2,57 +2,16 @@
 
 import asyncio
 from pathlib import Path
-from typing import Any
 
 import click
-import msgspec
 
 from app.cli.composition import composition
-from app.cli.console import Exit, emit_json, examples, progress, say
+from app.cli.console import Exit, emit_json, examples, progress
 from app.cli.database import open_database
-from app.settings import Settings, load_settings
+from app.cli.demo import demo_summary, load_demo_data, show_users
+from app.settings import load_settings
 
 _DRIFT_SHOWN = 20
-
-
-class DemoUser(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody who can log in to the demo."""
-
-    email: str
-    password: str
-    role: str
-
-
-class DemoSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """What a newcomer needs to know of the demo: who may log in, and calls to try, with `{url}` in them."""
-
-    users: tuple[DemoUser, ...] = ()
-    calls: tuple[str, ...] = ()
-
-
-def demo_file(settings: Settings) -> Path:
-    """Where the demo's passwords are kept, for its owner alone; the database has only their hashes."""
-    return settings.data / "demo.json"
-
-
-def load_demo_data(settings: Settings, *, source: Path | None, days: int | None) -> Any:
-    """Load the demo with progress, keep its summary beside the database, and return the whole report."""
-    with progress() as report_progress:
-        report = asyncio.run(composition().load_demo(settings, source=source, days=days, progress=report_progress))
-    summary = msgspec.convert(report, DemoSummary, from_attributes=True)
-    file = demo_file(settings)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.touch(mode=0o600)
-    file.write_bytes(msgspec.json.encode(summary))
-    return report
-
-
-def demo_summary(settings: Settings) -> DemoSummary:
-    """What was kept when the demo was loaded; empty when that was done from somewhere else."""
-    try:
-        return msgspec.json.decode(demo_file(settings).read_bytes(), type=DemoSummary)
-    except (FileNotFoundError, msgspec.DecodeError):
-        return DemoSummary()
 
 
 @click.command(
@@ -71,21 +30,11 @@ def demo(*, source: Path | None, days: int | None, as_json: bool) -> None:
     main, settings = composition(), load_settings()
     main.configure_logging(settings)
     with open_database(main, settings) as (_, named):
-        report = load_demo_data(named, source=source, days=days)
+        report = load_demo_data(main, settings, named, source=source, days=days)
     if as_json:
         emit_json(report)
     else:
         show_users(demo_summary(settings))
-
-
-def show_users(summary: DemoSummary) -> None:
-    """List who can log in."""
-    if not summary.users:
-        say("  The demo was loaded from elsewhere: its passwords are not known here.")
-        return
-    wide = max(len(user.email) for user in summary.users)
-    for user in summary.users:
-        say(f"  {user.email:<{wide}}  {user.password}  {user.role}")
 
 
 @click.group()
@@ -95,7 +44,7 @@ def ledger() -> None:
 
 @ledger.command(
     short_help="Recompute every balance from the movements.",
-    epilog=examples("storekeeper ledger verify", "storekeeper ledger verify --tenant demo --json | jq .drift"),
+    epilog=examples("storekeeper ledger verify", "storekeeper ledger verify --tenant demo --json | jq .drifts"),
 )
 @click.option("--tenant", help="Check one tenant, by its name in addresses; without it, all.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report for a script.")
@@ -109,11 +58,11 @@ def verify(*, tenant: str | None, as_json: bool) -> None:
         emit_json(report)
     else:
         click.echo(f"{report.movements:,} movements on {report.lines:,} lines recomputed.")
-        for drift in report.drift[:_DRIFT_SHOWN]:
+        for drift in report.drifts[:_DRIFT_SHOWN]:
             click.echo(f"  {drift}")
-        rest = len(report.drift) - _DRIFT_SHOWN
-        if rest > 0:
-            click.echo(f"  … and {rest:,} more; --json lists all.")
-        click.echo(f"Drift: {len(report.drift) or 'none'}.")
-    if report.drift:
+        rest = report.drift_count - min(len(report.drifts), _DRIFT_SHOWN)
+        if rest:
+            click.echo(f"  ... and {rest:,} more")
+        click.echo(f"Drift: {report.drift_count or 'none'}.")
+    if report.drift_count:
         raise SystemExit(Exit.CHECK_FAILED)

@@ -15,7 +15,7 @@ import msgspec
 from app.cli.composition import Composition, composition
 from app.cli.console import examples, say, step
 from app.cli.database import open_database
-from app.cli.ledger import demo_summary, load_demo_data, show_users
+from app.cli.demo import demo_summary, load_demo_data, show_users
 from app.settings import Environment, Server, Settings, load_settings, to_environment, variable
 
 # How long requests may still take after a stop. A worker that is told to stop in the instant between loading and
@@ -78,7 +78,7 @@ def run(*, host: str | None, port: int | None, workers: int | None, days: int, n
         with step("Bringing the tables up to date"):
             main.migrate(named, "head")
         if not no_demo and not asyncio.run(main.has_demo(named)):
-            load_demo_data(named, source=None, days=days)
+            load_demo_data(main, settings, named, source=None, days=days)
         _greet(settings, demo=not no_demo)
         _serve(main, named, address)
 

@@ -52,6 +52,7 @@ def log_config(*, chosen: Literal["console", "json"], level: str) -> dict[str, A
             "uvicorn.access": {"handlers": [], "propagate": True, **quiet},
             "alembic": quiet,
             "asyncio": quiet,
+            "casbin": quiet,
         },
     }
 

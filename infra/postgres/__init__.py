@@ -6,6 +6,7 @@ from infra.postgres.lifecycle import (
     Shell,
     database_shell,
     database_status,
+    delete_database,
     start_database,
     stop_database,
 )
@@ -22,6 +23,7 @@ __all__ = [
     "Status",
     "database_shell",
     "database_status",
+    "delete_database",
     "start_database",
     "stop_database",
 ]

@@ -69,6 +69,13 @@ def stop_database(settings: DatabaseSettings) -> bool:
     return settings.database_url is None and Server(settings.data).stop()
 
 
+def delete_database(settings: DatabaseSettings) -> None:
+    """Stop the embedded server and delete everything it ever stored."""
+    assert settings.database_url is None, "only our own server is ours to delete"
+    if settings.data.is_dir():
+        Server(settings.data).destroy()
+
+
 def database_status(settings: DatabaseSettings) -> Status | None:
     """What there is of the embedded server; None where the settings name another."""
     return None if settings.database_url else Server(settings.data).status()
