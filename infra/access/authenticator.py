@@ -114,9 +114,13 @@ class CachedAuthenticator:
         return known.authenticated.caller
 
     async def login(self, login: Login) -> LoggedIn:
-        return await service.log_in(
+        new = await service.log_in(
             self._store, self._store, self._passwords, self._policy, login=login, limits=self._limits
         )
+        if login.replaces is not None:
+            self._epoch += 1
+            self._memory.forget(hash_of(login.replaces))
+        return new
 
     async def logout(self, caller: Caller) -> None:
         await service.log_out(self._store, caller=caller)
