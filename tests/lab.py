@@ -62,14 +62,22 @@ def a_free_port() -> int:
 
 
 @contextmanager
-def a_cluster(*, profile: Profile = "test") -> Iterator[Running]:
-    """A PostgreSQL server of one's own; tests that kill it take the durable profile."""
+def a_cluster(*, profile: Profile = "test", connections: int | None = None) -> Iterator[Running]:
+    """A PostgreSQL server of one's own; tests that kill it take the durable profile.
+
+    `connections` is how many it shall take, where the profile's are not enough.
+    """
     _remove_clusters_of_dead_tests()
     folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
     folder.chmod(0o755)  # as root, the server runs as another account
     server = Server(folder / "data", profile=profile)
     try:
-        yield server.start()
+        running = server.start()
+        if connections is not None:
+            execute(running, f"ALTER SYSTEM SET max_connections = {connections}")
+            server.stop()
+            running = server.start()
+        yield running
     finally:
         server.destroy()
         shutil.rmtree(folder)

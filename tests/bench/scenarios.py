@@ -1,0 +1,226 @@
+"""What is measured: each request, the connections that send it, and what it is measured against."""
+
+from collections.abc import Callable, Sequence
+from random import Random
+from typing import Literal
+
+import msgspec
+
+from tests.bench.capture import Asked, Caught
+from tests.bench.stage import EMAIL, PASSWORD, Ledger
+
+type Limit = Literal["pgbench", "bare", "hash"]
+
+CONNECTIONS = (1, 8, 32, 128)
+BULK_ITEMS = 100
+PAGE = 50
+BODIES = 20_000
+"""Bodies made up for a run: more than it sends of most, so that lines are as random as pgbench's."""
+STRIDE = 7919
+"""A prime: the lines of one call lie far from each other, and are different ones."""
+
+LIMITS: dict[Limit, str] = {
+    "pgbench": "pgbench, the same statement, prepared",
+    "bare": "bare ASGI handler, the same SQL on the driver",
+    "hash": "the hash alone, as many threads",
+}
+
+
+class Requests(msgspec.Struct, frozen=True, kw_only=True):
+    """What the clients of a scenario send in turn."""
+
+    method: str = "GET"
+    paths: Sequence[str]
+    bodies: Sequence[str] = ()
+
+
+type Bodies = Callable[[Ledger, Random, int], list[str]]
+
+
+class Scenario(msgspec.Struct, frozen=True, kw_only=True):
+    """`path` may name a list whose last page is only found by asking: see `prepare`."""
+
+    name: str
+    title: str
+    path: str
+    limit: Limit
+    connections: tuple[int, ...]
+    method: str = "GET"
+    bodies: Bodies | None = None
+    movements: int = 0
+    """What one request adds to the ledger."""
+    hot: bool = False
+    is_list: bool = False
+    """Its time must not grow with the ledger."""
+    deep: bool = False
+    """The last page of the list at `path`, by its cursor."""
+    authenticated: bool = True
+
+    def headers(self, ledger: Ledger) -> dict[str, str]:
+        headers = {"authorization": f"Bearer {ledger.key}"} if self.authenticated else {}
+        return {**headers, "content-type": "application/json"} if self.bodies else headers
+
+    def some_bodies(self, ledger: Ledger, seed: str, count: int = BODIES) -> list[str]:
+        return self.bodies(ledger, Random(seed), count) if self.bodies else []
+
+
+def _adjustment(ledger: Ledger, random: Random, line: int) -> dict[str, object]:
+    return {
+        "inventoryItemId": ledger.line(line),
+        "type": random.choice(("INCREASE", "DECREASE")),
+        "quantity": 1,
+        "reasonCodeId": str(ledger.stock.reason_code_id),
+    }
+
+
+def _spread(ledger: Ledger, random: Random, count: int) -> list[str]:
+    return [
+        msgspec.json.encode(_adjustment(ledger, random, random.randrange(ledger.lines))).decode()
+        for _ in range(count)
+    ]
+
+
+def _hot(ledger: Ledger, random: Random, count: int) -> list[str]:
+    return [msgspec.json.encode(_adjustment(ledger, random, 0)).decode() for _ in range(min(count, 100))]
+
+
+def _bulk(ledger: Ledger, random: Random, count: int) -> list[str]:
+    bodies = []
+    for _ in range(min(count, 500)):
+        first = random.randrange(ledger.lines)
+        lines = [(first + n * STRIDE) % ledger.lines for n in range(BULK_ITEMS)]
+        bodies.append(msgspec.json.encode({"items": [_adjustment(ledger, random, n) for n in lines]}).decode())
+    return bodies
+
+
+def _login(ledger: Ledger, random: Random, count: int) -> list[str]:
+    return [msgspec.json.encode({"email": EMAIL, "password": PASSWORD}).decode()]
+
+
+SCENARIOS = (
+    Scenario(
+        name="me",
+        title="Empty authenticated GET (/api/auth/me)",
+        path="/api/auth/me",
+        limit="bare",
+        connections=(8, 32),
+    ),
+    Scenario(
+        name="adjust-spread",
+        title="Adjust, random lines",
+        method="POST",
+        path="/api/inventory/adjust",
+        bodies=_spread,
+        limit="pgbench",
+        connections=CONNECTIONS,
+        movements=1,
+    ),
+    Scenario(
+        name="adjust-hot",
+        title="Adjust, one line",
+        method="POST",
+        path="/api/inventory/adjust",
+        bodies=_hot,
+        limit="pgbench",
+        connections=CONNECTIONS,
+        movements=1,
+        hot=True,
+    ),
+    Scenario(
+        name="adjust-bulk",
+        title=f"Adjust {BULK_ITEMS} items in one call",
+        method="POST",
+        path="/api/inventory/adjust",
+        bodies=_bulk,
+        limit="pgbench",
+        connections=(8,),
+        movements=BULK_ITEMS,
+    ),
+    Scenario(
+        name="list-first",
+        title=f"Stock list, first page of {PAGE}",
+        path=f"/api/inventory?limit={PAGE}",
+        limit="bare",
+        connections=(8, 32),
+        is_list=True,
+    ),
+    Scenario(
+        name="list-last",
+        title=f"Stock list, last page of {PAGE} by cursor",
+        path=f"/api/inventory?limit={PAGE}",
+        limit="bare",
+        connections=(8,),
+        is_list=True,
+        deep=True,
+    ),
+    Scenario(
+        name="movements",
+        title=f"Movements, page of {PAGE}",
+        path=f"/api/inventory/movements?limit={PAGE}",
+        limit="bare",
+        connections=(8, 32),
+        is_list=True,
+    ),
+    Scenario(
+        name="login",
+        title="Login",
+        method="POST",
+        path="/api/auth/login",
+        bodies=_login,
+        limit="hash",
+        connections=(8,),
+        authenticated=False,
+    ),
+)
+
+
+class Prepared(msgspec.Struct, frozen=True, kw_only=True):
+    """A scenario on a ledger: the page that is asked for, and what one request of it does."""
+
+    scenario: Scenario
+    path: str
+    asked: Asked | None
+    refusal: str = ""
+    """Why it cannot be measured."""
+
+
+async def prepare(scenario: Scenario, ledger: Ledger, caught: Caught) -> Prepared:
+    """Ask once, to know its statements, and whether it is served at all."""
+    path = scenario.path
+    if scenario.deep:
+        first = await caught.ask("GET", path, headers=scenario.headers(ledger))
+        pages = _Paged.of(first)
+        if pages is None:
+            return _unserved(scenario, first)
+        before = await caught.ask("GET", f"{path}&page={pages.total_pages - 1}", headers=scenario.headers(ledger))
+        last = _Paged.of(before)
+        if last is None or last.next_cursor is None:
+            return _unserved(scenario, before)
+        path = f"{path}&cursor={last.next_cursor}"
+    body = scenario.some_bodies(ledger, "prepare", 1)
+    asked = await caught.ask(
+        scenario.method, path, headers=scenario.headers(ledger), body=body[0] if body else None
+    )
+    if not 200 <= asked.status < 300:
+        return _unserved(scenario, asked)
+    return Prepared(scenario=scenario, path=path, asked=asked)
+
+
+def _unserved(scenario: Scenario, asked: Asked) -> Prepared:
+    told = asked.body[:300].decode(errors="replace")
+    return Prepared(scenario=scenario, path=scenario.path, asked=None, refusal=f"answered {asked.status}: {told}")
+
+
+class _Paged(msgspec.Struct, frozen=True, rename="camel"):
+    total_pages: int
+    next_cursor: str | None = None
+
+    @staticmethod
+    def of(asked: Asked) -> "_Paged | None":
+        if asked.status != 200:
+            return None
+        return msgspec.json.decode(asked.body, type=_List).pagination
+
+
+class _List(msgspec.Struct, frozen=True):
+    pagination: _Paged | None = None
