@@ -1,7 +1,7 @@
 """The load generator for machines without a compiled one: a process that reads a `Load` and answers a `Taken`.
 
-One event loop, raw HTTP/1.1 over connections that stay open, requests made up beforehand, of an answer only its status
-and length looked at: some 20 µs a request, so that it seldom is what limits.
+One event loop, raw HTTP/1.1 over connections that stay open, requests made up beforehand, of an answer only its
+status and length looked at: some 20 µs a request, so that it seldom is what limits.
 """
 
 import asyncio
