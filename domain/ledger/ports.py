@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from typing import Protocol
 from uuid import UUID
 
+from domain.access.model import Act
 from domain.errors import DomainError
 from domain.ledger.model import Posted, Posting, ReasonCode
+from domain.ledger.places import Recorded
 from domain.ledger.rules import LedgerSettings
 
 
@@ -36,3 +38,28 @@ class Reference(Protocol):
     async def reason(self, tenant_id: UUID, reason_code_id: UUID) -> ReasonCode | None: ...
     async def reasons(self, tenant_id: UUID) -> Sequence[ReasonCode]: ...
     async def settings(self, tenant_id: UUID) -> LedgerSettings: ...
+
+
+class Answers(Protocol):
+    """What is told to a retry under an act's idempotency key, by services that read before they post.
+
+    The ledger keeps what it decides by itself. What is decided before it is asked is kept here.
+    """
+
+    async def again(self, act: Act, answered: Posted | DomainError) -> Recorded:
+        """Tell what was answered before, with the places of its movements.
+
+        Raises:
+            DomainError: it was a refusal.
+        """
+        ...
+
+    async def refuse(self, act: Act, refusal: DomainError) -> Recorded:
+        """Refuse for good: a retry is refused alike.
+
+        If another request under the same key was quicker, its answer is told instead.
+
+        Raises:
+            DomainError: the refusal.
+        """
+        ...
