@@ -78,6 +78,19 @@ def clean_text(value: str, *, longest: int, empty: bool = False) -> str:
     return text
 
 
+def clean_line(value: str, *, longest: int) -> str:
+    """A clean text of one line, as codes, names and numbers are.
+
+    Raises:
+        ValueError: it is not clean, or has line breaks or tabs.
+    """
+    line = clean_text(value, longest=longest)
+    if any(char in "\n\r\t" for char in line):
+        message = "must be on one line"
+        raise ValueError(message)
+    return line
+
+
 def new_id() -> UUID:
     """A UUID version 7: ordered by time, made without asking the database."""
     return uuid7()

@@ -19,7 +19,7 @@ from domain.expiry.model import (
     LotStatus,
 )
 from domain.expiry.pattern import lot_pattern
-from domain.values import clean_text
+from domain.values import clean_line
 
 LOT_NUMBER_LENGTH = 64
 
@@ -78,7 +78,7 @@ def _number(product: LotPolicy, lot_number: str, existing: KnownLot | None) -> l
     if existing is not None:
         return []  # it was accepted once; a pattern that came later does not lock its stock out
     try:
-        if clean_text(lot_number, longest=LOT_NUMBER_LENGTH) != lot_number:
+        if clean_line(lot_number, longest=LOT_NUMBER_LENGTH) != lot_number:
             message = "must not begin or end with spaces, and be in Unicode's normal form C"
             return [Finding(field=LOT, message=message, code=Code.LOT_FORMAT)]
     except ValueError as problem:
