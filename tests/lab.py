@@ -148,7 +148,8 @@ def serve(
         with log.open("wb") as output:
             process = subprocess.Popen(
                 [sys.executable, "-m", "app", "serve"],
-                env={**os.environ, **settings},
+                # Compiled modules make each start seconds quicker.
+                env={**os.environ, **settings, "PYTHONDONTWRITEBYTECODE": ""},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
