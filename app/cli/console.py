@@ -100,7 +100,8 @@ def _lines() -> Iterator[OnProgress]:
             say(f"  {title} …")
         if total and done >= total and title not in ended:
             ended.add(title)
-            say(f"  {title}: {done:,} in {now - began[title]:.1f} s")
+            many = f"{done:,} in " if done > 1 else ""
+            say(f"  {title}: {many}{now - began[title]:.1f} s")
 
     yield report
 

@@ -60,9 +60,10 @@ def show_users(summary: DemoSummary) -> None:
     if not summary.users:
         say("  The demo was loaded from elsewhere: its passwords are not known here.")
         return
-    wide = max(len(user.email) for user in summary.users)
+    emails = max(len(user.email) for user in summary.users)
+    passwords = max(len(user.password) for user in summary.users)
     for user in summary.users:
-        say(f"  {user.email:<{wide}}  {user.password}  ({user.role})")
+        say(f"  {user.email:<{emails}}  {user.password:<{passwords}}  {user.role}")
 
 
 def _which(settings: Settings) -> str:
