@@ -45,6 +45,8 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     first_position: int = 0
     position: int = 0
     movements: tuple["Move", ...] = ()
+    is_failure: bool = False
+    """The database refuses the whole call, other postings in it too, and remembers nothing of it."""
 
     def agrees_with(self, other: "Told") -> bool:
         if self.facts is None or other.facts is None:
@@ -86,9 +88,7 @@ class _Refused(Exception):  # noqa: N818 - it carries an answer
 
 
 class _Failed(Exception):  # noqa: N818 - it carries an answer, too
-    """The database refuses the whole call, and remembers nothing of it."""
-
-    told = Told(code="VALIDATION_ERROR")
+    told = Told(code="VALIDATION_ERROR", is_failure=True)
 
 
 class ModelLedger:

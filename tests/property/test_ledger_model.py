@@ -1,6 +1,7 @@
 """The ledger against a model in plain Python: whatever is asked, in whatever order, both say and hold the same."""
 
 import asyncio
+import copy
 from collections import Counter
 from collections.abc import Coroutine, Iterator
 from decimal import Decimal
@@ -119,6 +120,13 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(wished=st.lists(wished_postings(shelves=SHELVES, is_plain=True), min_size=2, max_size=5))
     def post_many(self, wished: list[WishedPosting]) -> None:
         postings = [grant(one, self.warehouse, self.model) for one in wished]
+        trial = copy.deepcopy(self.model)
+        if any(trial.post(posting).is_failure for posting in postings):
+            before = self.contents()
+            with pytest.raises(DomainError):
+                self.bench.run(self.bench.ledger.post_many(postings, tenant_id=self.tenant_id))
+            assert self.contents() == before
+            return
         answers = self.bench.run(self.bench.ledger.post_many(postings, tenant_id=self.tenant_id))
         for posting, answer in zip(postings, answers, strict=True):
             self.compare(posting, answer)
