@@ -112,14 +112,14 @@ def reader_of(source: Path | None) -> Reader:
 async def _fill(database: Database, plan: Plan, mark: Mark, act: Act, progress: Progress) -> tuple[Filled, int]:
     """Everything that is not there yet, and how many movements of it were."""
     progress(MAKING, 0, 1)
-    catalog = Catalog(database, act.tenant_id)
+    catalog = Catalog(database, act)
     await catalog.make(plan)
     progress(MAKING, 1, 1)
     translator = Translator(
         products=catalog.products,
         locations=catalog.locations,
         bins=catalog.bins,
-        reasons=await catalog.reasons(),
+        reasons=catalog.reasons,
         act=act,
     )
     async with database.bound(act.tenant_id) as driver:
