@@ -27,7 +27,7 @@ type Connection = ASGIConnection[Any, Any, Any, Any]
 async def guard(connection: Connection, handler: BaseRouteHandler) -> None:
     """Admit or refuse a request, before anything of its body is read."""
     if handler.opt.get("public"):
-        _check_query(connection, handler)
+        _check_query(connection)
         return
     caller = await _caller(connection)
     connection.scope["user"] = caller
@@ -40,14 +40,15 @@ async def guard(connection: Connection, handler: BaseRouteHandler) -> None:
             raise DomainError(
                 Reason.PERMISSION_DENIED, f"You lack the permission {permission}", permission=permission
             )
-    _check_query(connection, handler)
+    _check_query(connection)
 
 
-def _check_query(connection: Connection, handler: BaseRouteHandler) -> None:
+def _check_query(connection: Connection) -> None:
     """Refuse parameters that the route does not know: a misspelt filter must not show everything."""
     if not connection.scope.get("query_string"):
         return
-    known: frozenset[str] = connection.app.state.query_names.get(handler, frozenset())
+    # The handler that a guard is handed is a copy, which is another one to a mapping.
+    known: frozenset[str] = connection.app.state.query_names.get(connection.route_handler, frozenset())
     problems = []
     for name, values in connection.query_params.dict().items():
         if name not in known:

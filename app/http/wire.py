@@ -98,11 +98,11 @@ def decode(body: bytes, wanted: Any) -> Any:
 
 def dec_hook(wanted: type, value: Any) -> Any:
     """Quantities: JSON numbers only, exact, bounded."""
-    if wanted is Quantity:
+    if issubclass(wanted, Quantity):
         if isinstance(value, bool) or not isinstance(value, int | Decimal):
             message = "Expected a number"
             raise ValueError(message)
-        return Quantity.of(value)
+        return wanted.of(value)
     raise NotImplementedError(wanted)
 
 

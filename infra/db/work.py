@@ -10,6 +10,7 @@ import msgspec
 from domain.access.model import Act
 from domain.errors import DomainError, Reason
 from domain.ledger.model import Posted, Posting
+from domain.values import encodable
 from infra.db.errors import refusal
 from infra.db.pool import Database, Driver
 from infra.ledger.post import post
@@ -26,6 +27,7 @@ REMEMBER = """
     UPDATE idempotency_keys SET status = $5, body = $6
     WHERE tenant_id = $1 AND principal_id = $2 AND operation = $3 AND key = $4
 """
+_encoder = msgspec.json.Encoder(decimal_format="number", enc_hook=encodable)
 APPEND = "SELECT event_append($1, $2, $3, $4, $5, $6)"
 
 
@@ -87,7 +89,7 @@ class SqlWork:
         self, type_: str, entity_type: str, entity_id: UUID, payload: object, *, locations: Sequence[UUID] = ()
     ) -> int:
         """Append an event to the feed; its position is handed out in the order of commits."""
-        body = msgspec.json.encode(payload).decode()
+        body = _encoder.encode(payload).decode()
         position: int = await self.driver.fetchval(
             APPEND, type_, entity_type, entity_id, list(locations), body, self.act.request_id
         )
