@@ -71,12 +71,16 @@ def _camel(facts: dict[str, Any]) -> dict[str, Any]:
     return {_name(name): value for name, value in facts.items() if value is not None}
 
 
+def _camel_case(name: str) -> str:
+    head, *rest = name.split("_")
+    return head + "".join(part.title() for part in rest)
+
+
 _RENAMED = {"line_id": "inventoryItemId", "entry": "index", "posting_id": "transactionId"}
 
 
 def _name(name: str) -> str:
-    head, *rest = name.split("_")
-    return _RENAMED.get(name) or head + "".join(part.title() for part in rest)
+    return _RENAMED.get(name) or _camel_case(name)
 
 
 def respond(error: DomainError) -> Json[dict[str, Any]]:
@@ -112,7 +116,7 @@ def _parameters(error: ValidationException) -> list[tuple[str, str]]:
     return [
         ("", "a JSON body is required")
         if item.get("key") == "data"
-        else (str(item.get("key", "")), str(item.get("message", "is not valid")).replace("`", ""))
+        else (_camel_case(str(item.get("key", ""))), str(item.get("message", "is not valid")).replace("`", ""))
         for item in extra
         if isinstance(item, dict)
     ] or [("", error.detail)]

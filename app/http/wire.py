@@ -101,7 +101,7 @@ def dec_hook(wanted: type, value: Any) -> Any:
     if issubclass(wanted, Quantity):
         if isinstance(value, bool) or not isinstance(value, int | Decimal):
             message = "Expected a number"
-            raise ValueError(message)
+            raise TypeError(message)
         return wanted.of(value)
     raise NotImplementedError(wanted)
 
