@@ -56,7 +56,7 @@ class Plan:
         """Counts the order lines as `batches` goes."""
         self._rng = random.Random(seed)  # noqa: S311  # the same plan every time is the point
         self._stock = Stock(self.assortment.products, self.shelving, self._rng)
-        self._restock = Restock(self.assortment, self._stock)
+        self.restock = Restock(self.assortment, self._stock)
 
     def batches(self, movements: int = 4000) -> Iterator[Batch]:
         """The postings in the order of time, about so many movements at a time."""
@@ -88,18 +88,18 @@ class Plan:
             documents = documents_of(rows, self.tally)
             clock = _Clock(day)
             yield from self._expired(day, clock)
-            morning = self._restock.morning(day, documents, number)
+            morning = self.restock.morning(day, documents, number)
             yield from self._delivered(day, clock, morning.deliveries)
             yield from self._refilled(clock, morning.refills)
             for document in documents:
                 yield self._document(day, clock, document)
-            self._restock.evening(day)
+            self.restock.evening(day)
 
     def _opening(self, day: dt.date) -> Iterator[Step]:
         at = _Clock(day).at(OPENS)
         for location, place in enumerate(LOCATIONS):
             lines: list[Line] = []
-            for product, qty in self._restock.opening(location, self._rng):
+            for product, qty in self.restock.opening(location, self._rng):
                 article = self.assortment.products[product]
                 if article.shelf_life_days is None:
                     lines.append(self._stock.receive(location, product, qty, on=day))

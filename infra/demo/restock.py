@@ -72,6 +72,14 @@ class Restock:
         self._low: list[dict[int, None]] = [{} for _ in LOCATIONS]
         self._orders = 0
 
+    def level(self, product: int, location: int) -> Level:
+        """When a product is restocked at a location, and up to what."""
+        return self._levels[product][location]
+
+    def lead_days(self, product: int) -> int:
+        """How long its supplier takes."""
+        return LEAD_DAYS[self._supplier[product]]
+
     def opening(self, location: int, rng: random.Random) -> Iterator[tuple[int, int]]:
         """What stands there before the first day: about the full level, and what will be written off."""
         for product, levels in enumerate(self._levels):
