@@ -1,3 +1,16 @@
+from collections.abc import Iterator
+
+import pytest
+
+from tests.lab import DatabaseUrls
+from tests.ledger.bench import Bench
 from tests.ledger.promises import pytest_terminal_summary
 
 __all__ = ["pytest_terminal_summary"]
+
+
+@pytest.fixture(scope="module")
+def bench(database_urls: DatabaseUrls) -> Iterator[Bench]:
+    bench = Bench(database_urls)
+    yield bench
+    bench.close()

@@ -1,13 +1,9 @@
 """The ledger against a model in plain Python: whatever is asked, in whatever order, both say and hold the same."""
 
-import asyncio
 import copy
 from collections import Counter
-from collections.abc import Coroutine, Iterator
 from decimal import Decimal
-from typing import Any
 
-import asyncpg
 import msgspec
 import pytest
 from hypothesis import HealthCheck, settings
@@ -17,10 +13,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from domain.errors import DomainError
 from domain.ledger.model import INTERNAL, Kind, Posted, Posting
 from domain.values import new_id
-from infra.db.pool import Database
-from infra.ledger.grouping import GroupedLedger
 from infra.ledger.verify import verify
-from tests.lab import DatabaseUrls
+from tests.ledger.bench import Bench
 from tests.ledger.builders import Warehouse, a_posting, a_reversal, a_warehouse, an_act, an_entry
 from tests.ledger.contents import fingerprint
 from tests.ledger.model import LATE, Line, ModelLedger, Told, told
@@ -51,27 +45,9 @@ CLAIM = """
 type Answer = Posted | DomainError
 
 
-class Bench:
-    """The real ledger for tests that are not coroutines themselves."""
-
-    def __init__(self, urls: DatabaseUrls) -> None:
-        self._runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
-        self.admin = self.run(asyncpg.connect(urls.admin_url))
-        self.database = self.run(Database.connect(urls.app_url, as_role=None, size=2))
-        self.ledger = GroupedLedger(self.database)
-        self.answers: Counter[str] = Counter()
-
-    def run[T](self, work: Coroutine[Any, Any, T]) -> T:
-        return self._runner.run(work)
-
-    def close(self) -> None:
-        self.run(self.database.close())
-        self.run(self.admin.close())
-        self._runner.close()
-
-
 class LedgerMachine(RuleBasedStateMachine):
     bench: Bench
+    answers: Counter[str]
 
     def __init__(self) -> None:
         super().__init__()
@@ -210,7 +186,7 @@ class LedgerMachine(RuleBasedStateMachine):
         now = answer.recorded_at if isinstance(answer, Posted) else LATE
         due = self.model.post(posting, now=now)
         assert told(answer).agrees_with(due), (posting, told(answer), due)
-        self.bench.answers[due.code] += 1
+        self.answers[due.code] += 1
         if isinstance(answer, Posted) and not answer.replayed:
             self.model.learn(posting, answer)
             self.posted.append(answer)
@@ -229,13 +205,6 @@ def known(answer: Answer) -> object:
     return msgspec.structs.replace(answer, replayed=False)
 
 
-@pytest.fixture(scope="module")
-def bench(database_urls: DatabaseUrls) -> Iterator[Bench]:
-    bench = Bench(database_urls)
-    yield bench
-    bench.close()
-
-
 @pytest.mark.parametrize("histories", [40, pytest.param(2_000, marks=pytest.mark.long)])
 def test_the_ledger_says_and_holds_what_the_model_does(bench: Bench, histories: int) -> None:
     size = settings(
@@ -245,6 +214,9 @@ def test_the_ledger_says_and_holds_what_the_model_does(bench: Bench, histories: 
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     )
 
-    run_state_machine_as_test(type("Machine", (LedgerMachine,), {"bench": bench}), settings=size)
+    answers: Counter[str] = Counter()
+    machine = type("Machine", (LedgerMachine,), {"bench": bench, "answers": answers})
 
-    show("P-03", histories=histories, answers=bench.answers, differences=0, drift=0)
+    run_state_machine_as_test(machine, settings=size)
+
+    show("P-03", histories=histories, answers=answers, differences=0, drift=0)
