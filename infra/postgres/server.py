@@ -193,14 +193,13 @@ class Server:
         return file_lock(self._home / "database.lock", seconds=_LOCK_SECONDS)
 
     def _make_home(self) -> None:
-        if self._home.is_dir():
-            return
         try:
-            self._home.mkdir(parents=True)
-            self._home.chmod(0o755)  # ours, and the server's account must pass through it
-        except PermissionError as error:
+            if not self._home.is_dir():
+                self._home.mkdir(parents=True)
+                self._home.chmod(0o755)  # ours, and the server's account must pass through it
+        except OSError as error:
             raise DatabaseTrouble(
-                f"The folder {self._home} cannot be made (permission denied): set STOREKEEPER_DATA to another."
+                f"The folder {self._home} cannot be made ({error.strerror}): set STOREKEEPER_DATA to another."
             ) from error
 
 

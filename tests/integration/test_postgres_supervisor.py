@@ -286,6 +286,25 @@ def test_without_any_postgresql_the_sentence_says_what_to_do(monkeypatch: pytest
         find_binaries()
 
 
+@pytest.mark.skipif(not list(Path("/usr/lib/postgresql").glob("*/bin")), reason="none is installed here")
+async def test_without_the_embedded_one_the_postgresql_of_the_machine_serves(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("infra.postgres.binaries.importlib.util.find_spec", lambda _: None)
+    server = Server(home, profile="test")
+
+    running = server.start()
+
+    assert running.binaries.is_relative_to("/usr/lib/postgresql")
+    assert await ask(running.app_url, "SELECT upper('äöü')") == "ÄÖÜ"
+    server.destroy()
+
+
+def test_a_folder_that_cannot_be_made_is_refused_in_a_sentence() -> None:
+    with pytest.raises(DatabaseTrouble, match="The folder /proc/storekeeper cannot be made"):
+        Server(Path("/proc/storekeeper")).start()
+
+
 def test_a_port_in_use_is_refused_in_a_sentence(home: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
