@@ -20,6 +20,7 @@ from domain.ledger.model import Posting
 from infra.db.pool import Database
 from infra.demo import packed
 from infra.demo.catalog import Catalog
+from infra.demo.places import DC
 from infra.demo.plan import Plan
 from infra.demo.postings import Translator
 from infra.demo.rows import DemoDataError, Reader, read_csv
@@ -44,11 +45,6 @@ BATCH = 4000  # movements
 STATEMENT_SECONDS = 120  # a batch takes half a second; on a machine that is busy otherwise, let it
 READING, MAKING, POSTING = "Reading the order lines", "Making products and places", "Posting the order lines"
 POSITION = "SELECT position FROM ledger_heads WHERE tenant_id = $1"
-CALLS = (
-    "curl -s -H 'Authorization: Bearer {key}' '{{url}}/api/inventory?limit=3'",
-    "curl -s -H 'Authorization: Bearer {key}' '{{url}}/api/inventory/movements?limit=3'",
-    "curl -s -H 'Authorization: Bearer {key}' '{{url}}/api/products/{product}/inventory-levels'",
-)
 
 type Progress = Callable[[str, int, int], None]
 
@@ -78,6 +74,8 @@ async def load(
     progress(READING, 0, 1)
     plan = await asyncio.to_thread(Plan, reader_of(source), days=days)
     progress(READING, 1, 1)
+    if not plan.assortment.products:
+        raise DemoDataError("the file holds no order lines of goods")
     database = await Database.connect(app_url, size=2, statement_timeout_ms=STATEMENT_SECONDS * 1000)
     try:
         wanted = Mark(fingerprint=plan.assortment.fingerprint, days=days, batch=batch)
@@ -93,7 +91,7 @@ async def load(
             **msgspec.structs.asdict(filled),
             users=users(),
             api_key=key,
-            calls=tuple(call.format(key=key, product=filled.hot_product) for call in CALLS),
+            calls=_calls(filled, key),
             already_there=filled.movements - posted,
             seconds=round(time.monotonic() - began, 1),
         )
@@ -182,7 +180,10 @@ def _filled(plan: Plan, catalog: Catalog, translator: Translator, *, movements: 
     counts = {"sold": tally.sold, "sent at no price": tally.given, "returned": tally.returned}
     counts |= {f"adjusted: {why.lower()}": lines for why, lines in sorted(tally.adjusted.items())}
     counts |= {f"left out: {reason}": lines for reason, lines in sorted(tally.left_out.items())}
-    demand = [sum(demand.lines) for demand in assortment.demand]
+    wanted = [
+        0 if product.has_lots else sum(demand.lines)
+        for product, demand in zip(assortment.products, assortment.demand, strict=True)
+    ]
     return Filled(
         first_day=assortment.first,
         last_day=assortment.last,
@@ -195,7 +196,27 @@ def _filled(plan: Plan, catalog: Catalog, translator: Translator, *, movements: 
         movements=movements,
         order_lines=tally.rows,
         counts=counts,
-        hot_product=str(catalog.products[demand.index(max(demand))]) if demand else "",
+        product_id=catalog.products[wanted.index(max(wanted))],
+        location_id=catalog.locations[DC],
+        reason_code_id=catalog.reasons["FOUND"],
+    )
+
+
+def _calls(filled: Filled, key: str) -> tuple[str, ...]:
+    """Three to begin with: look at stock, change it, look at one product."""
+    curl = f"curl -s -H 'Authorization: Bearer {key}'"
+    body = {
+        "productMasterId": filled.product_id,
+        "locationId": filled.location_id,
+        "type": "INCREASE",
+        "quantity": 1,
+        "reasonCodeId": filled.reason_code_id,
+    }
+    sends = f"-H 'Content-Type: application/json' -d '{msgspec.json.encode(body).decode()}'"
+    return (
+        f"{curl} '{{url}}/api/inventory?limit=3'",
+        f"{curl} {sends} '{{url}}/api/inventory/adjust'",
+        f"{curl} '{{url}}/api/products/{filled.product_id}/inventory-levels'",
     )
 
 

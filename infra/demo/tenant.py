@@ -49,8 +49,12 @@ class Filled(msgspec.Struct, frozen=True, kw_only=True):
     order_lines: int
     counts: dict[str, int]
     """Order lines by what became of them; they add up to `order_lines`."""
-    hot_product: str
-    """The id of the product that most order lines ask for."""
+    product_id: UUID
+    """The product that most order lines ask for, of those without lots; the calls to try are about it."""
+    location_id: UUID
+    """The distribution centre."""
+    reason_code_id: UUID
+    """A reason for an adjustment upwards."""
 
 
 class Mark(msgspec.Struct, frozen=True, kw_only=True):

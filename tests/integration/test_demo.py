@@ -16,9 +16,9 @@ from infra.access.provision import create_tenant
 from infra.demo import packed
 from infra.demo.assortment import since
 from infra.demo.load import DemoReport, has_demo, load
-from infra.demo.places import LOCATIONS
+from infra.demo.places import DC, LOCATIONS
 from infra.demo.plan import Plan
-from infra.demo.rows import DemoDataError, read_csv
+from infra.demo.rows import COLUMNS, DemoDataError, read_csv
 from infra.postgres import Running
 from tests.lab import DatabaseUrls, a_database
 from tests.unit.test_demo_data import as_csv, write_sample
@@ -161,6 +161,26 @@ async def test_corrections_have_a_reason_and_the_clerks_note(
     assert noted >= corrections > 3  # what is taken from two lots is two movements
 
 
+async def test_the_reorder_rule_stands_where_a_planner_looks_for_it(
+    loaded: DemoReport, source: Path, admin: "asyncpg.Connection[Any]"
+) -> None:
+    plan = Plan(lambda: read_csv(source))
+    rows = await admin.fetch(
+        """
+        SELECT p.sku, s.reorder_qty, s.max_qty, s.lead_time_days, s.abc_class, b.code AS bin FROM stock_levels s
+        JOIN products p ON p.id = s.product_id JOIN bins b ON b.id = s.preferred_bin_id
+        """
+    )
+    assert len(rows) == sum(product.abc == "A" for product in plan.assortment.products) > 50
+    for row in rows:
+        number = plan.assortment.number[row["sku"]]
+        level, bin_ = plan.restock.level(number, DC), plan.shelving.pick_bin[DC][number]
+        assert bin_ is not None
+        assert (row["reorder_qty"], row["max_qty"]) == (level.low, level.full)
+        assert (row["lead_time_days"], row["abc_class"]) == (plan.restock.lead_days(number), "A")
+        assert row["bin"] == plan.shelving.bins[bin_].code
+
+
 async def test_each_role_has_somebody_who_can_log_in(loaded: DemoReport, admin: "asyncpg.Connection[Any]") -> None:
     passwords = Argon2Passwords()
     assert {user.role for user in loaded.users} == {
@@ -240,6 +260,17 @@ async def test_a_half_filled_tenant_in_which_others_posted_is_refused(fresh: Fre
     await connection.close()
     with pytest.raises(DemoDataError, match="others have posted"):
         await load_into(urls, source)
+
+
+async def test_a_file_without_goods_leaves_no_tenant_behind(fresh: Fresh, source: Path, tmp_path: Path) -> None:
+    urls = fresh()
+    head = f"{','.join(COLUMNS)}\n"
+    postage = write_sample(tmp_path, head + "536365,POST,POSTAGE,1,2010-12-01 08:26:00,18.0,17850,France\n")
+    with pytest.raises(DemoDataError, match="no order lines of goods"):
+        await load_into(urls, postage)
+    with pytest.raises(DemoDataError, match="no order lines"):
+        await load_into(urls, write_sample(tmp_path, head, "empty.csv"))
+    await load_into(urls, source)
 
 
 async def test_a_tenant_of_that_name_that_is_somebody_elses_is_left_alone(fresh: Fresh, source: Path) -> None:
