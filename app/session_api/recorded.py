@@ -3,10 +3,13 @@
 from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from http import HTTPStatus
 from uuid import UUID
 
-from app.http.headers import ledger_headers
-from app.http.wire import Answer, Json
+import msgspec
+
+from app.http.headers import ledger_headers, position_header
+from app.http.wire import Answer, Json, encode
 from domain.ledger.model import Moved
 from domain.ledger.places import Place, Recorded
 
@@ -54,6 +57,25 @@ def recorded_answer(recorded: Recorded) -> Json[TransactionData]:
         lines=[transaction_line(moved, recorded.places[moved.line_id]) for moved in posted.movements],
     )
     return Json(TransactionData(data=answer), headers=ledger_headers(posted))
+
+
+class _Positioned(msgspec.Struct, frozen=True, rename="camel"):
+    ledger_position: int
+
+
+class _Data(msgspec.Struct, frozen=True):
+    data: _Positioned
+
+
+_data = msgspec.json.Decoder(_Data)
+
+
+def positioned[T](answer: Json[T]) -> Json[T]:
+    """An answer of `once` with the ledger's position that it states, also when it is the stored one to a retry."""
+    if answer.status_code == HTTPStatus.OK:
+        content = answer.content if isinstance(answer.content, bytes) else encode(answer.content)
+        answer.headers |= position_header(_data.decode(content).data.ledger_position)
+    return answer
 
 
 def transaction_line(moved: Moved, place: Place) -> TransactionLine:

@@ -15,11 +15,12 @@ from domain.ledger.allocation import Candidate
 from domain.ledger.issuing import Article, Issue, IssueFacts
 from infra.db.pool import Database
 from infra.ledger.answers import KEYED, answered, key_of
+from infra.ledger.moments import MOMENT
 
 # Each look-up is one by full key or by the leading columns of a key, whatever the statistics say when the plan is
 # made (LATERAL … OFFSET 0).
 FACTS = f"""
-    SELECT k.fingerprint, k.outcome, (coalesce($11::timestamptz, now()) AT TIME ZONE place.time_zone)::date AS day,
+    SELECT k.fingerprint, k.outcome, (moment.at AT TIME ZONE place.time_zone)::date AS day,
         (
             SELECT jsonb_agg(jsonb_build_object(
                 'line_id', s.id, 'product_id', s.product_id, 'bin_id', s.bin_id, 'bin_code', b.code,
@@ -70,7 +71,7 @@ FACTS = f"""
                 c.product_id IS NULL OR c.product_id = ANY ($6) OR c.product_id IN (
                     SELECT l.product_id FROM stock_lines l WHERE l.tenant_id = $1 AND l.id = ANY ($7)))
         ) AS conversions
-    FROM (SELECT 1) one
+    FROM {MOMENT}
     {KEYED}
     LEFT JOIN LATERAL (
         SELECT x.time_zone, x.type FROM locations x WHERE x.tenant_id = $1 AND x.id = $5 OFFSET 0

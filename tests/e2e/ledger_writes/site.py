@@ -16,6 +16,8 @@ from app.http.application import Outside, build
 from app.http.tracing import Traced
 from app.session_api.adjustments import AdjustmentController
 from app.session_api.issues import IssueController
+from app.session_api.receipts import ReceiptController
+from app.session_api.record_stock import RecordStockController
 from app.session_api.reversals import ReversalController
 from domain.access.model import Act, Caller, Idempotency, Permission, Scope
 from domain.errors import DomainError, Reason
@@ -23,15 +25,24 @@ from domain.ledger.model import Entry, Kind, Posted, Posting
 from domain.values import new_id
 from infra.db.errors import refusal
 from infra.db.pool import Database
+from infra.db.work import beginning
 from infra.ledger.answers import SqlAnswers
 from infra.ledger.candidates import SqlIssueReads
+from infra.ledger.counts import CountSqlWork
+from infra.ledger.goods import GoodsSqlWork, SqlGoodsReads
 from infra.ledger.grouping import GroupedLedger
 from infra.ledger.originals import SqlReversalReads
 from infra.ledger.reference import CachedReference
 from infra.observability.requests import request_id
 from tests.lab import DatabaseUrls
 
-CONTROLLERS = (AdjustmentController, IssueController, ReversalController)
+CONTROLLERS = (
+    AdjustmentController,
+    IssueController,
+    ReceiptController,
+    RecordStockController,
+    ReversalController,
+)
 BINS = {
     "MAIN": "STANDARD",
     "PICK": "PICKING",
@@ -52,6 +63,9 @@ def ports(database: Database) -> dict[str, object]:
         "ledger": GroupedLedger(database),
         "reference": CachedReference(database),
         "answers": SqlAnswers(database),
+        "begin_count": beginning(database, CountSqlWork),
+        "begin_goods": beginning(database, GoodsSqlWork),
+        "goods_reads": SqlGoodsReads(database),
         "issue_reads": SqlIssueReads(database),
         "reversal_reads": SqlReversalReads(database),
     }
@@ -92,7 +106,8 @@ class Site:
             await self._insert(
                 "products", id=self._new(sku), sku=sku, name=sku, uom_id=self.ids["EA"], **dict(terms)
             )
-            await self.a_lot(sku, "")
+            if "is_lot_controlled" not in terms:
+                await self.a_lot(sku, "")
         return self
 
     async def a_location(self, code: str, *, time_zone: str = "UTC") -> UUID:

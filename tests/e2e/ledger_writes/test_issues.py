@@ -274,7 +274,7 @@ async def test_a_bad_field_is_named_and_nothing_changes(
     [
         ({"productMasterId": "tenant"}, "productMasterId"),
         ({"productMasterId": "BOLT", "binId": "STORE/MAIN"}, "binId"),
-        ({"productMasterId": "BOLT", "lotId": "MILK/"}, "lotId"),
+        ({"productMasterId": "BOLT", "lotId": "NUT/"}, "lotId"),
         ({"inventoryItemId": "tenant"}, "inventoryItemId"),
         ({"inventoryItemId": "elsewhere"}, "inventoryItemId"),
     ],
