@@ -1,11 +1,13 @@
 """The OpenAPI document: what the routes declare, plus what holds for all of them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from http import HTTPStatus
 from importlib.metadata import version
 from typing import Any, override
 
 import msgspec
-from litestar import Litestar, Router
+from litestar import Litestar, Request, Router
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, OpenAPIType, Schema, SecurityScheme
@@ -21,15 +23,17 @@ endpoints. Log in at `/api/auth/login` for a cookie and a CSRF token, or send an
 
 
 class QuantitySchema(OpenAPISchemaPlugin):
-    """Quantities are exact JSON numbers."""
+    """Quantities are exact JSON numbers, and so are the decimals of answers."""
 
     @staticmethod
     @override
     def is_plugin_supported_type(value: Any) -> bool:
-        return value is Quantity
+        return value is Quantity or value is Decimal
 
     @override
     def to_openapi_schema(self, field_definition: FieldDefinition, schema_creator: Any) -> Schema:
+        if field_definition.annotation is Decimal:
+            return Schema(type=OpenAPIType.NUMBER)
         return Schema(
             type=OpenAPIType.NUMBER,
             exclusive_maximum=10**14,
@@ -54,6 +58,27 @@ CSRF_HEADER = {
     "description": "The session's token, from login or `me`. Needed with the session cookie, not with an API key.",
     "schema": {"type": "string"},
 }
+REQUEST_ID = {
+    "X-Request-ID": {
+        "description": "What the request is called in the logs and the records; one that is sent along is kept.",
+        "schema": {"type": "string", "minLength": 1, "maxLength": 128},
+        "required": True,
+    }
+}
+RETRY_AFTER = {
+    "Retry-After": {
+        "description": "Seconds after which it is worth trying again.",
+        "schema": {"type": "integer", "minimum": 1},
+    }
+}
+
+
+class _Document(JsonRenderPlugin):
+    """The framework's own address shows the same document as ours."""
+
+    @override
+    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
+        return document(request.app)
 
 
 def document(app: Litestar) -> bytes:
@@ -71,6 +96,7 @@ def document(app: Litestar) -> bytes:
             for method, operation in methods.items():
                 if (handler := routes.get(operation.get("operationId"))) is not None:
                     _complete(operation, method, handler.opt)
+                    _close(operation, schema["components"]["schemas"])
         made = app.state.openapi_document = msgspec.json.encode(schema)
     return made
 
@@ -89,6 +115,36 @@ def _complete(operation: dict[str, Any], method: str, opt: Mapping[str, Any]) ->
     for parameter in operation.get("parameters", ()):
         if parameter["in"] == "query" and parameter["name"] in (opt.get("query") or {}):
             parameter["example"] = opt["query"][parameter["name"]]
+    for status, response in operation["responses"].items():
+        response["headers"] = {**response.get("headers", {}), **REQUEST_ID}
+        if status == str(HTTPStatus.SERVICE_UNAVAILABLE.value):
+            response["headers"] |= RETRY_AFTER
+
+
+def _close(operation: Mapping[str, Any], schemas: Mapping[str, dict[str, Any]]) -> None:
+    """Say of everything in a request's body that unknown fields are refused."""
+    seen: set[str] = set()
+    waiting = [*_references(operation.get("requestBody", {}))]
+    while waiting:
+        name = waiting.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        schema = schemas[name]
+        if schema.get("type") == OpenAPIType.OBJECT:
+            schema["additionalProperties"] = False
+        waiting += _references(schema)
+
+
+def _references(schema: object) -> Iterator[str]:
+    if isinstance(schema, Mapping):
+        if isinstance(reference := schema.get("$ref"), str):
+            yield reference.rpartition("/")[2]
+        for part in schema.values():
+            yield from _references(part)
+    elif isinstance(schema, list):
+        for part in schema:
+            yield from _references(part)
 
 
 def openapi_config() -> OpenAPIConfig:
@@ -98,7 +154,7 @@ def openapi_config() -> OpenAPIConfig:
         description=DESCRIPTION.strip(),
         # Our own route serves the document; the framework's pages would want scripts from elsewhere.
         openapi_router=Router("/openapi", route_handlers=[], opt={"public": True}, include_in_schema=False),
-        render_plugins=[JsonRenderPlugin(path="/raw.json")],
+        render_plugins=[_Document(path="/openapi.json")],
         components=Components(
             security_schemes={
                 "session": SecurityScheme(type="apiKey", security_scheme_in="cookie", name="storekeeper_session"),

@@ -29,6 +29,7 @@ class Refusal(Answer, frozen=True, kw_only=True):
     details: Details
 
 
+ON_PUBLIC = (Reason.VALIDATION_ERROR,)
 ALWAYS = (Reason.UNAUTHENTICATED, Reason.PERMISSION_DENIED, Reason.VALIDATION_ERROR, Reason.UNAVAILABLE)
 ON_WRITES = (
     Reason.UNSUPPORTED_MEDIA_TYPE,
@@ -64,11 +65,11 @@ def route(
 
     `permissions` None is a public route; an empty one, `()`, is open to every caller that is known.
     `example` is a request body, and `query` query parameters, that a test sends as they stand; `{name}` in their
-    texts stands for a fact of the demo tenant (tests/e2e/test_examples.py).
+    texts stands for a fact of the demo tenant (tests/e2e/api/test_examples.py).
     """
     public = permissions is None
     needed = () if permissions is None else (permissions,) if isinstance(permissions, Permission) else permissions
-    reasons = [*(() if public else ALWAYS), *(ON_WRITES if method != "GET" else ()), *errors]
+    reasons = [*(ON_PUBLIC if public else ALWAYS), *(ON_WRITES if method != "GET" else ()), *errors]
     statuses: dict[int, list[str]] = {}
     for reason in reasons:
         statuses.setdefault(STATUS[reason], []).append(reason)

@@ -1,13 +1,13 @@
 """For machines: is the process alive, can it serve, and how is it doing."""
 
 from collections.abc import Sequence
-from http import HTTPStatus
 from typing import Any
 
 from litestar import Controller, Request, Response
 
 from app.http.routes import route
 from app.http.wire import Answer, Json
+from domain.errors import DomainError, Reason
 
 
 class Health(Answer, frozen=True, kw_only=True):
@@ -27,13 +27,14 @@ class OperationsController(Controller):
         operation="ready",
         summary="Whether the process can serve",
         permissions=None,
+        errors=[Reason.UNAVAILABLE],
         description="503 with a sentence while the database is away or its schema is not the one needed.",
     )
     async def ready(self, request: Request[Any, Any, Any]) -> Json[Health]:
         trouble = await request.app.state.ready()
-        if trouble is None:
-            return Json(Health(status="ready"))
-        return Json(Health(status=trouble), status_code=HTTPStatus.SERVICE_UNAVAILABLE)
+        if trouble is not None:
+            raise DomainError(Reason.UNAVAILABLE, trouble, retryAfter=1)
+        return Json(Health(status="ready"))
 
     @route(
         "GET",

@@ -1,0 +1,361 @@
+"""A tenant that has something of everything, like the demonstration's: what examples and tests name by `{fact}`.
+
+Every text that it stores carries its mark, so that one tenant's data in another's answer is seen at a glance.
+"""
+
+import datetime as dt
+import re
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from domain.access.credentials import csrf_token, hash_of, last4_of, new_api_key, new_session_token, prefix_of
+from domain.access.model import Permission
+from domain.ledger.model import Entry, Kind, Posted, Posting
+from domain.values import new_id
+from infra.access.passwords import hash_password
+from infra.db.pool import BIND
+from infra.ledger.post import post
+from tests.ledger.builders import an_act
+
+PASSWORD = "correct horse battery staple"
+COOKIE = "storekeeper_session"
+ROLES = ("viewer", "requester", "operator", "counter", "controller", "supervisor", "planner", "manager", "admin")
+STOCK = Decimal(1000)
+
+_HASH = hash_password(PASSWORD)  # slow on purpose, so once for all
+
+SYNONYMS = {
+    "productId": "productMasterId",
+    "transactionLineId": "inventoryItemId",
+    "itemId": "inventoryItemId",
+    "lineId": "inventoryItemId",
+    "preferredBinId": "binId",
+    "fromBinId": "binId",
+    "toBinId": "otherBinId",
+    "sourceLocationId": "otherLocationId",
+    "fromUomId": "otherUomId",
+    "toUomId": "uomId",
+    "conversionId": "uomConversionId",
+    "parentId": "categoryId",
+    "fromLotId": "lotId",
+    "toLotId": "otherLotId",
+    "wrongLotId": "lotId",
+    "rightLotId": "otherLotId",
+    "reasonId": "reasonCodeId",
+    "postingId": "transactionId",
+}
+"""Names of ids in routes that mean what a fact of another name says."""
+
+
+class Company(msgspec.Struct, frozen=True, kw_only=True):
+    """One tenant. `facts` are texts by the names that the wire uses."""
+
+    tenant_id: UUID
+    slug: str
+    mark: str
+    facts: dict[str, str]
+    password_hash: str = _HASH
+
+    def fact(self, name: str) -> str:
+        """The fact that a parameter or field of this name asks for.
+
+        Raises:
+            KeyError: there is none yet: add one here.
+        """
+        camel = re.sub(r"_(\w)", lambda m: m[1].upper(), name)
+        known = camel if camel in self.facts else SYNONYMS.get(camel, camel)
+        if known not in self.facts:
+            raise KeyError(f"tests/e2e/api/company.py knows no fact {name!r}: add it there")
+        return self.facts[known]
+
+    def spare(self, name: str) -> str:
+        """The same kind of thing, but one that nothing refers to, fit to be deleted."""
+        camel = re.sub(r"_(\w)", lambda m: m[1].upper(), name)
+        known = SYNONYMS.get(camel, camel)
+        return self.facts.get(f"spare{known[0].upper()}{known[1:]}") or self.fact(name)
+
+    def fill(self, value: Any) -> Any:
+        """A declared example with its `{name}` places filled in."""
+        if isinstance(value, str):
+            return re.sub(r"\{(\w+)\}", lambda m: self.fact(m[1]), value)
+        if isinstance(value, Mapping):
+            return {name: self.fill(item) for name, item in value.items()}
+        if isinstance(value, Sequence):
+            return [self.fill(item) for item in value]
+        return value
+
+    def path(self, template: str, *, spare: bool = False) -> str:
+        """A path with the tenant's ids in its places."""
+        pick = self.spare if spare else self.fact
+        return re.sub(r"\{(\w+)\}", lambda m: pick(m[1]), template)
+
+    @property
+    def telling(self) -> frozenset[bytes]:
+        """What must never be seen by another tenant: the mark, and every id."""
+        ids = {value for name, value in self.facts.items() if name.endswith("Id")}
+        return frozenset(text.encode() for text in {self.mark, str(self.tenant_id), *ids})
+
+
+async def found_company(admin: "asyncpg.Connection[Any]", slug: str) -> Company:
+    """Make one, with stock, history, people and keys; the same shape each time."""
+    mark = f"{slug}{secrets.token_hex(4)}"
+    ids = {name: new_id() for name in _IDS}
+    company = Company(
+        tenant_id=new_id(),
+        slug=slug,
+        mark=mark,
+        facts={
+            **{name: str(value) for name, value in ids.items()},
+            "tenant": slug,
+            "email": f"admin@{mark}.example",
+            "password": PASSWORD,
+            "lotNumber": f"L1-{mark}",
+            "otherLotNumber": f"L2-{mark}",
+            "sku": f"BOLT-{mark}",
+            "name": "swagger-ui.css",
+        },
+    )
+    async with admin.transaction():
+        await admin.execute(
+            "INSERT INTO tenants (id, slug, name) VALUES ($1, $2, $3)", company.tenant_id, slug, f"Tenant {mark}"
+        )
+        for table, rows in _rows(company, ids).items():
+            for row in rows:
+                await insert(admin, table, {"tenant_id": company.tenant_id, **row})
+    await _stock(admin, company, ids)
+    await add_user(admin, company, "admin", email=company.facts["email"])
+    return company
+
+
+_IDS = (
+    *("productMasterId", "lotProductId", "spareProductMasterId"),
+    *("uomId", "otherUomId", "spareUomId", "uomConversionId", "spareUomConversionId"),
+    *("categoryId", "spareCategoryId"),
+    *("locationId", "otherLocationId", "spareLocationId"),
+    *("areaId", "otherAreaId", "spareAreaId"),
+    *("binId", "otherBinId", "spareBinId", "elsewhereBinId"),
+    *("lotId", "otherLotId", "spareLotId", "defaultLotId"),
+    *("reasonCodeId",),
+)
+
+
+def _rows(company: Company, ids: Mapping[str, UUID]) -> dict[str, list[dict[str, object]]]:
+    mark, expires = company.mark, dt.date.fromordinal(dt.date.today().toordinal() + 400)  # noqa: DTZ011 - a plan
+
+    def thing(name: str, code: str, **more: object) -> dict[str, object]:
+        return {"id": ids[name], "code": f"{code}-{mark}", "name": f"{code} of {mark}", **more}
+
+    def product(name: str, sku: str, **more: object) -> dict[str, object]:
+        named = {"id": ids[name], "sku": f"{sku}-{mark}", "name": f"{sku} of {mark}", "uom_id": ids["uomId"]}
+        return {**named, "category_id": ids["categoryId"], "unit_cost": Decimal("1.25"), **more}
+
+    def lot(name: str, product_name: str, number: str, **more: object) -> dict[str, object]:
+        return {"id": ids[name], "product_id": ids[product_name], "number": number, **more}
+
+    def place(name: str, code: str, location: str, **more: object) -> dict[str, object]:
+        return thing(name, code, location_id=ids[location], **more)
+
+    warehouse = {"type": "WAREHOUSE", "time_zone": "UTC", "capabilities": ["RECEIVES", "SHIPS", "PICKS", "COUNTS"]}
+    return {
+        "ledger_heads": [{}],
+        "reason_codes": [thing("reasonCodeId", "FOUND", direction="BOTH", pack="general")],
+        "categories": [thing("categoryId", "GOODS"), thing("spareCategoryId", "OTHERS")],
+        "uoms": [thing("uomId", "EA", decimals=4), thing("otherUomId", "BOX"), thing("spareUomId", "CASE")],
+        "products": [
+            product("productMasterId", "BOLT"),
+            product("lotProductId", "MILK", is_lot_controlled=True, is_expiry_required=True),
+            product("spareProductMasterId", "SPARE"),
+        ],
+        "uom_conversions": [
+            {
+                "id": ids["uomConversionId"],
+                "from_uom_id": ids["otherUomId"],
+                "to_uom_id": ids["uomId"],
+                "factor": Decimal(12),
+            },
+            {
+                "id": ids["spareUomConversionId"],
+                "product_id": ids["spareProductMasterId"],
+                "from_uom_id": ids["otherUomId"],
+                "to_uom_id": ids["uomId"],
+                "factor": Decimal(24),
+            },
+        ],
+        "locations": [
+            thing("locationId", "DC", **warehouse),
+            thing("otherLocationId", "SHOP", **warehouse),
+            thing("spareLocationId", "YARD", **warehouse),
+        ],
+        "areas": [
+            place("areaId", "HALL", "locationId"),
+            place("otherAreaId", "FLOOR", "otherLocationId"),
+            place("spareAreaId", "ROOF", "locationId"),
+        ],
+        "bins": [
+            place("binId", "MAIN", "locationId", area_id=ids["areaId"], is_default=True),
+            place("otherBinId", "PICK", "locationId", type="PICKING"),
+            place("spareBinId", "EMPTY", "locationId"),
+            place("elsewhereBinId", "SHELF", "otherLocationId", is_default=True),
+        ],
+        "lots": [
+            lot("lotId", "lotProductId", company.facts["lotNumber"], expires_on=expires),
+            lot("otherLotId", "lotProductId", company.facts["otherLotNumber"], expires_on=expires),
+            lot("spareLotId", "lotProductId", f"L3-{mark}", expires_on=expires),
+            lot("defaultLotId", "productMasterId", "", is_default=True),
+        ],
+        "stock_levels": [
+            {"product_id": ids["productMasterId"], "location_id": ids["locationId"], "min_qty": Decimal(10)}
+        ],
+    }
+
+
+async def _stock(admin: "asyncpg.Connection[Any]", company: Company, ids: Mapping[str, UUID]) -> None:
+    """Stock on four lines, and a history: what came in, what was adjusted, what was counted."""
+    places = {
+        "inventoryItemId": ("productMasterId", "locationId", "binId", "defaultLotId"),
+        "lotItemId": ("lotProductId", "locationId", "binId", "lotId"),
+        "otherLotItemId": ("lotProductId", "locationId", "binId", "otherLotId"),
+        "elsewhereItemId": ("productMasterId", "otherLocationId", "elsewhereBinId", "defaultLotId"),
+    }
+
+    async def posted(kind: Kind, item: str, delta: Decimal, **entry: Any) -> Posted:
+        product, location, bin_, lot = (ids[name] for name in places[item])
+        posting = Posting(
+            id=new_id(),
+            kind=kind,
+            act=act,
+            comment=f"posted for {company.mark}",
+            source_type=f"DOCUMENT-{company.mark}",
+            source_id=f"NO-{item}-{company.mark}",
+            entries=(
+                Entry(
+                    kind=kind,
+                    product_id=product,
+                    location_id=location,
+                    bin_id=bin_,
+                    lot_id=lot,
+                    delta=delta,
+                    comment=f"moved for {company.mark}",
+                    **entry,
+                ),
+            ),
+        )
+        (answer,) = await post(admin, [posting])  # type: ignore[arg-type] # a connection is what a proxy stands for
+        assert isinstance(answer, Posted), answer
+        return answer
+
+    act = an_act(company.tenant_id)
+    act = msgspec.structs.replace(act, caller=msgspec.structs.replace(act.caller, actor=f"Clerk {company.mark}"))
+    await admin.execute(BIND, str(company.tenant_id))
+    for item in places:
+        opened = await posted(Kind.OPENING, item, STOCK)
+        company.facts[item] = str(opened.movements[0].line_id)
+    received = await posted(Kind.RECEIPT, "inventoryItemId", Decimal(7))
+    company.facts["transactionId"] = str(received.posting_id)
+    elsewhere = await posted(Kind.RECEIPT, "elsewhereItemId", Decimal(5))
+    company.facts["elsewhereTransactionId"] = str(elsewhere.posting_id)
+    for item in ("inventoryItemId", "elsewhereItemId"):
+        reason = {"reason_code_id": ids["reasonCodeId"], "root_cause": f"because of {company.mark}"}
+        await posted(Kind.ADJUSTMENT, item, Decimal(-2), **reason)
+
+
+async def insert(admin: "asyncpg.Connection[Any]", table: str, row: Mapping[str, object]) -> None:
+    marks = ", ".join(f"${n}" for n in range(1, len(row) + 1))
+    await admin.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})", *row.values())
+
+
+async def add_user(
+    admin: "asyncpg.Connection[Any]",
+    company: Company,
+    role: str,
+    *,
+    email: str | None = None,
+    location_id: UUID | None = None,
+) -> UUID:
+    """Somebody who holds a role, at one location or everywhere."""
+    user_id = new_id()
+    name = f"{role.title()} of {company.mark}"
+    address = email or f"{role}-{user_id.hex[-6:]}@{company.mark}.example"
+    await admin.execute(
+        "INSERT INTO users (id, email, name, password_hash) VALUES ($1, $2, $3, $4)",
+        user_id,
+        address,
+        name,
+        company.password_hash,
+    )
+    await insert(admin, "memberships", {"tenant_id": company.tenant_id, "user_id": user_id})
+    grant = {"tenant_id": company.tenant_id, "id": new_id(), "user_id": user_id, "role": role}
+    await insert(admin, "grants", {**grant, "location_id": location_id})
+    return user_id
+
+
+class Session(msgspec.Struct, frozen=True, kw_only=True):
+    """A session as a browser has it."""
+
+    token: str
+    csrf: str
+
+    @property
+    def cookie(self) -> dict[str, str]:
+        return {"Cookie": f"{COOKIE}={self.token}"}
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {**self.cookie, "X-CSRF-Token": self.csrf}
+
+
+async def begin_session(
+    admin: "asyncpg.Connection[Any]", company: Company, user_id: UUID, *, idle: dt.timedelta = dt.timedelta()
+) -> Session:
+    """A session as a login begins it (which has tests of its own), last used `idle` ago."""
+    token = new_session_token()
+    await admin.execute(
+        """
+        INSERT INTO sessions (tenant_id, id, user_id, token_hash, created_at, seen_at, expires_at)
+        VALUES ($1, $2, $3, $4, now() - $5::interval, now() - $5::interval, now() + interval '11 hours')
+        """,
+        company.tenant_id,
+        new_id(),
+        user_id,
+        hash_of(token),
+        idle,
+    )
+    return Session(token=token, csrf=csrf_token(token))
+
+
+async def add_key(
+    admin: "asyncpg.Connection[Any]",
+    company: Company,
+    permissions: Iterable[str],
+    *,
+    location_ids: Sequence[UUID] | None = None,
+) -> str:
+    """An API key with these scopes."""
+    key = new_api_key()
+    row = {
+        "tenant_id": company.tenant_id,
+        "id": new_id(),
+        "name": f"Key of {company.mark}",
+        "key_hash": hash_of(key),
+        "prefix": prefix_of(key),
+        "last4": last4_of(key),
+        "scopes": sorted(permissions),
+        "location_ids": location_ids,
+    }
+    await insert(admin, "api_keys", row)
+    return key
+
+
+def as_bearer(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"}
+
+
+async def master_key(admin: "asyncpg.Connection[Any]", company: Company, **limits: Any) -> dict[str, str]:
+    """The headers of a key that may do everything."""
+    return as_bearer(await add_key(admin, company, [str(permission) for permission in Permission], **limits))

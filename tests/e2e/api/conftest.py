@@ -1,0 +1,64 @@
+"""One database and one real server of two workers for all tests of the routes; a company for each test."""
+
+import itertools
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+
+from infra.postgres import Running
+from tests.e2e.api.company import Company, found_company
+from tests.lab import DatabaseUrls, Served, a_database, serve
+from tests.ledger.promises import pytest_terminal_summary
+
+__all__ = ["pytest_terminal_summary"]
+
+type Connection = asyncpg.Connection[Any]
+type Founding = Callable[[], Awaitable[Company]]
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="package")
+def urls(cluster: Running, template: str) -> Iterator[DatabaseUrls]:
+    with a_database(cluster, template) as urls:
+        yield urls
+
+
+@pytest.fixture(scope="package")
+def server(urls: DatabaseUrls) -> Iterator[Served]:
+    """The real server, two workers."""
+    with serve(urls) as served:
+        yield served
+
+
+@pytest.fixture(scope="package")
+async def admin(urls: DatabaseUrls) -> AsyncGenerator[Connection]:
+    """The superuser."""
+    connection = await asyncpg.connect(urls.admin_url)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture(scope="package")
+def found(admin: Connection) -> Founding:
+    """Makes another company."""
+
+    async def founding() -> Company:
+        return await found_company(admin, f"company-{next(_numbers)}")
+
+    return founding
+
+
+@pytest.fixture
+async def company(found: Founding) -> Company:
+    return await found()
+
+
+@pytest.fixture(scope="package")
+async def http(server: Served) -> AsyncGenerator[httpx.AsyncClient]:
+    """Each test says which cookies it sends; connections are kept, and meet both workers."""
+    async with httpx.AsyncClient(base_url=server.url, timeout=30) as client:
+        yield client

@@ -1,0 +1,71 @@
+"""The examples that routes declare are true: each is sent as it stands and answered as documented."""
+
+import httpx
+import pytest
+
+from domain.values import new_id
+from tests.e2e.api.company import Company, Session, begin_session
+from tests.e2e.api.conftest import Connection, Founding
+from tests.e2e.api.operations import Operation, all_operations, named
+from tests.e2e.api.schemas import faults_of_answer
+
+
+@pytest.fixture
+async def session(admin: Connection, company: Company) -> Session:
+    """Of somebody who may do everything."""
+    user_id = await admin.fetchval("SELECT id FROM users WHERE email = $1", company.facts["email"])
+    return await begin_session(admin, company, user_id)
+
+
+async def sent(
+    http: httpx.AsyncClient, company: Company, operation: Operation, session: Session
+) -> httpx.Response:
+    body = company.fill(operation.example)
+    response = await http.request(
+        operation.method,
+        company.path(operation.path, spare=operation.method == "DELETE"),
+        params=company.fill(operation.query),
+        headers={} if operation.is_public else session.headers,
+        **({} if body is None else {"json": body}),
+    )
+    http.cookies.clear()
+    return response
+
+
+@pytest.mark.parametrize("operation", all_operations(), ids=named)
+async def test_an_example_is_answered_as_documented(
+    http: httpx.AsyncClient, company: Company, session: Session, operation: Operation
+) -> None:
+    response = await sent(http, company, operation, session)
+
+    assert response.is_success, f"{response.status_code} {response.text}"
+    assert response.headers["X-Request-ID"]
+    if operation.document:
+        kind = response.headers["content-type"]
+        assert faults_of_answer(operation, response.status_code, kind, response.content) == []
+
+
+@pytest.mark.parametrize(
+    "operation", [o for o in all_operations() if o.is_safe and o.parameters("path")], ids=named
+)
+async def test_what_is_not_there_is_404_in_the_documented_shape(
+    http: httpx.AsyncClient, company: Company, session: Session, operation: Operation
+) -> None:
+    unknown = Company(
+        tenant_id=company.tenant_id,
+        slug=company.slug,
+        mark=company.mark,
+        facts={name: str(new_id()) for name in company.facts},
+    )
+
+    response = await http.get(unknown.path(operation.path), headers=session.headers)
+
+    assert response.status_code == 404
+    assert faults_of_answer(operation, 404, response.headers["content-type"], response.content) == []
+
+
+async def test_two_companies_have_the_same_shape_and_nothing_in_common(found: Founding) -> None:
+    one, other = await found(), await found()
+
+    assert one.facts.keys() == other.facts.keys()
+    assert one.telling.isdisjoint(other.telling)
