@@ -19,6 +19,7 @@ from domain.access.credentials import hash_of
 from domain.access.model import Caller
 from domain.access.ports import Authenticated, LoggedIn, Login, Policy
 from domain.access.rules import SessionLimits
+from domain.errors import DomainError
 from infra.access.changes import Change, Kind
 from infra.access.listener import AccessListener
 from infra.access.memory import Memory
@@ -27,6 +28,7 @@ from infra.access.seen import SeenWriter
 from infra.access.store import SqlAccess
 from infra.authz.policy import CasbinPolicy
 from infra.db.pool import APP_ROLE, Database
+from infra.observability.metrics import LOGINS
 
 FRESH_SECONDS = 60.0
 """The longest that anything is believed without being read again, and the shortest between two notes of a use."""
@@ -114,9 +116,14 @@ class CachedAuthenticator:
         return known.authenticated.caller
 
     async def login(self, login: Login) -> LoggedIn:
-        new = await service.log_in(
-            self._store, self._store, self._passwords, self._policy, login=login, limits=self._limits
-        )
+        try:
+            new = await service.log_in(
+                self._store, self._store, self._passwords, self._policy, login=login, limits=self._limits
+            )
+        except DomainError as refused:
+            LOGINS.labels(refused.reason).inc()
+            raise
+        LOGINS.labels("LOGGED_IN").inc()
         if login.replaces is not None:
             self._epoch += 1
             self._memory.forget(hash_of(login.replaces))

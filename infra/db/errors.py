@@ -8,6 +8,7 @@ from typing import Any
 import asyncpg
 
 from domain.errors import DomainError, FieldError, Reason
+from infra.observability.metrics import LEDGER_RETRIES
 
 RETRYABLE = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 AWAY = (
@@ -31,7 +32,8 @@ async def retried[T](work: Callable[[], Awaitable[T]]) -> T:
     for attempt in range(1, ATTEMPTS):
         try:
             return await work()
-        except RETRYABLE:
+        except RETRYABLE as lost:
+            LEDGER_RETRIES.labels(type(lost).__name__).inc()
             await asyncio.sleep(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311 - jitter, no secret
     return await work()
 

@@ -8,6 +8,7 @@ rollback would silently take it back. See infra/decisions/0001.
 """
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any, Self
@@ -18,6 +19,7 @@ import msgspec
 from asyncpg.pool import PoolConnectionProxy
 
 from domain.errors import DomainError, Reason
+from infra.observability.metrics import DB_CONNECTIONS_IN_USE, DB_WAIT_SECONDS
 
 BIND = "SELECT set_config('app.tenant', $1, false)"
 APP_ROLE = "storekeeper_app"
@@ -126,14 +128,18 @@ class Database:
 
     @asynccontextmanager
     async def _acquired(self) -> AsyncGenerator[Driver]:
+        started = time.perf_counter()
         try:
             acquired = await self.pool.acquire(timeout=self._acquire_timeout)
         except TimeoutError as problem:
             message = "All database connections are busy; try again shortly"
             raise DomainError(Reason.UNAVAILABLE, message, retryAfter=1) from problem
+        DB_WAIT_SECONDS.observe(time.perf_counter() - started)
+        DB_CONNECTIONS_IN_USE.inc()
         try:
             yield acquired
         finally:
+            DB_CONNECTIONS_IN_USE.dec()
             await self.pool.release(acquired)
 
 

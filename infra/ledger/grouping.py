@@ -22,6 +22,7 @@ from domain.ledger.model import Posted, Posting
 from infra.db.errors import AWAY, refusal, retried
 from infra.db.pool import Database
 from infra.ledger.post import post
+from infra.observability.metrics import LEDGER_BATCH_LINES, LEDGER_POSTINGS, LEDGER_QUEUE_LINES
 
 _log = structlog.get_logger("storekeeper.ledger")
 
@@ -103,6 +104,7 @@ class GroupedLedger:
                     await self._flush(tenant, batch)
                 finally:
                     self._queued -= sum(len(w.posting.entries) for w in batch)
+                    LEDGER_QUEUE_LINES.set(self._queued)
                     for waiting in batch:
                         waiting.settle(
                             DomainError(Reason.UNAVAILABLE, "The posting was interrupted", retryAfter=1)
@@ -121,7 +123,10 @@ class GroupedLedger:
             for waiting in batch:
                 await self._flush(tenant, [waiting])
             return
+        LEDGER_BATCH_LINES.observe(sum(len(w.posting.entries) for w in batch))
         for waiting, answer in zip(batch, answers, strict=True):
+            outcome = "POSTED" if isinstance(answer, Posted) else answer.reason
+            LEDGER_POSTINGS.labels(waiting.posting.kind, outcome).inc()
             waiting.settle(answer)
 
 

@@ -35,13 +35,12 @@ HTTP_IN_FLIGHT = Gauge(
     "storekeeper_http_requests_in_flight", "Requests being answered", multiprocess_mode="livesum"
 )
 
-DB_CONNECTIONS = Gauge(
-    "storekeeper_db_connections", "Connections of the pools", ["state"], multiprocess_mode="livesum"
+DB_CONNECTIONS_IN_USE = Gauge(
+    "storekeeper_db_connections_in_use", "Connections lent by the pools", multiprocess_mode="livesum"
 )
 DB_WAIT_SECONDS = Histogram("storekeeper_db_wait_seconds", "Wait for a connection of the pool", buckets=_SECONDS)
 
 LEDGER_POSTINGS = Counter("storekeeper_ledger_postings", "Postings by kind and outcome", ["kind", "outcome"])
-LEDGER_SECONDS = Histogram("storekeeper_ledger_posting_seconds", "From hand-over to outcome", buckets=_SECONDS)
 LEDGER_BATCH_LINES = Histogram("storekeeper_ledger_batch_lines", "Lines posted in one statement", buckets=_LINES)
 LEDGER_QUEUE_LINES = Gauge(
     "storekeeper_ledger_queue_lines", "Lines waiting for the next statement", multiprocess_mode="livesum"
@@ -49,7 +48,6 @@ LEDGER_QUEUE_LINES = Gauge(
 LEDGER_RETRIES = Counter("storekeeper_ledger_retries", "Statements run again", ["reason"])
 
 LOGINS = Counter("storekeeper_logins", "Logins by outcome", ["outcome"])
-DENIALS = Counter("storekeeper_denials", "Requests refused for want of a right", ["reason"])
 
 
 def render_metrics() -> tuple[bytes, str]:
