@@ -1,0 +1,3 @@
+from tests.ledger.conftest import admin, database, pytest_terminal_summary
+
+__all__ = ["admin", "database", "pytest_terminal_summary"]
