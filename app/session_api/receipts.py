@@ -17,8 +17,9 @@ from app.session_api.recorded import TransactionData, recorded_answer
 from domain.access.model import Act, Permission
 from domain.errors import FieldError, Reason
 from domain.ledger.model import Kind
+from domain.ledger.new_lots import BeginLots
 from domain.ledger.ports import Answers, Ledger
-from domain.ledger.receiving import BeginGoods, Goods, GoodsLine, GoodsReads, receive_goods
+from domain.ledger.receiving import Goods, GoodsLine, GoodsReads, receive_goods
 from domain.values import Quantity
 
 
@@ -85,7 +86,7 @@ class ReceiptController(Controller):
         goods_reads: NamedDependency[SkipValidation[GoodsReads]],
         answers: NamedDependency[SkipValidation[Answers]],
         ledger: NamedDependency[SkipValidation[Ledger]],
-        begin_goods: NamedDependency[SkipValidation[BeginGoods]],
+        begin_lots: NamedDependency[SkipValidation[BeginLots]],
     ) -> Json[TransactionData]:
         goods = Goods(
             kind=Kind.RECEIPT,
@@ -96,9 +97,7 @@ class ReceiptController(Controller):
             comment=data.comment,
             effective_at=data.effective_at,
         )
-        return recorded_answer(
-            await receive_goods(goods_reads, answers, ledger, begin_goods, act=act, goods=goods)
-        )
+        return recorded_answer(await receive_goods(goods_reads, answers, ledger, begin_lots, act=act, goods=goods))
 
 
 def goods_lines(lines: Sequence[GoodsLineRequest]) -> list[GoodsLine]:

@@ -21,8 +21,9 @@ from domain.access.model import Act, Permission
 from domain.errors import DomainError, FieldError, Reason
 from domain.ledger.counting_whole import CountedLine, CountRecorded, CountWork, WholeCount, record_count
 from domain.ledger.model import Kind
+from domain.ledger.new_lots import BeginLots
 from domain.ledger.ports import Answers, Ledger
-from domain.ledger.receiving import BeginGoods, Goods, GoodsReads, receive_goods
+from domain.ledger.receiving import Goods, GoodsReads, receive_goods
 from domain.values import Quantity, plain
 
 
@@ -124,7 +125,7 @@ class RecordStockController(Controller):
         goods_reads: NamedDependency[SkipValidation[GoodsReads]],
         answers: NamedDependency[SkipValidation[Answers]],
         ledger: NamedDependency[SkipValidation[Ledger]],
-        begin_goods: NamedDependency[SkipValidation[BeginGoods]],
+        begin_lots: NamedDependency[SkipValidation[BeginLots]],
     ) -> Json[TransactionData]:
         goods = Goods(
             kind=Kind.OPENING,
@@ -136,7 +137,7 @@ class RecordStockController(Controller):
             effective_at=data.effective_at,
         )
         try:
-            recorded = await receive_goods(goods_reads, answers, ledger, begin_goods, act=act, goods=goods)
+            recorded = await receive_goods(goods_reads, answers, ledger, begin_lots, act=act, goods=goods)
         except DomainError as refused:
             raise _stocked(refused) from None
         return recorded_answer(recorded)

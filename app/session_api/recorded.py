@@ -1,16 +1,17 @@
 """A posting as the answer to the request that caused it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from http import HTTPStatus
+from typing import Any
 from uuid import UUID
 
 import msgspec
 
 from app.http.headers import ledger_headers, position_header
 from app.http.wire import Answer, Json, encode
-from domain.ledger.model import Moved
+from domain.ledger.model import Moved, Posted
 from domain.ledger.places import Place, Recorded
 
 
@@ -48,15 +49,19 @@ class TransactionData(Answer, frozen=True, kw_only=True):
 
 def recorded_answer(recorded: Recorded) -> Json[TransactionData]:
     """The posting, with the ledger's position and whether this is the answer to a retry in the headers."""
-    posted = recorded.posted
-    answer = TransactionAnswer(
-        id=posted.posting_id,
-        transaction_type=posted.kind,
-        created_at=posted.recorded_at,
-        ledger_position=posted.position,
-        lines=[transaction_line(moved, recorded.places[moved.line_id]) for moved in posted.movements],
-    )
-    return Json(TransactionData(data=answer), headers=ledger_headers(posted))
+    answer = TransactionAnswer(**transaction_fields(recorded.posted, recorded.places))
+    return Json(TransactionData(data=answer), headers=ledger_headers(recorded.posted))
+
+
+def transaction_fields(posted: Posted, places: Mapping[UUID, Place]) -> dict[str, Any]:
+    """The fields of a `TransactionAnswer`."""
+    return {
+        "id": posted.posting_id,
+        "transaction_type": posted.kind,
+        "created_at": posted.recorded_at,
+        "ledger_position": posted.position,
+        "lines": [transaction_line(moved, places[moved.line_id]) for moved in posted.movements],
+    }
 
 
 class _Positioned(msgspec.Struct, frozen=True, rename="camel"):

@@ -119,7 +119,8 @@ async def _attempt(reads: IssueReads, answers: Answers, ledger: Ledger, act: Act
         return await answers.again(act, facts.answered)
     allocation = allocate_fefo(facts.candidates, _demands(issue, facts), on=_day(facts))
     if allocation.shortages:
-        return await answers.refuse(act, _insufficient(allocation.shortages, facts.articles))
+        before = await answers.refuse(act, _insufficient(allocation.shortages, facts.articles))
+        return await answers.again(act, before)
     try:
         posted = await ledger.post(_posting(act, issue, allocation.takes))
     except DomainError as refused:

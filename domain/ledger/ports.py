@@ -54,10 +54,10 @@ class Answers(Protocol):
         """
         ...
 
-    async def refuse(self, act: Act, refusal: DomainError) -> Recorded:
+    async def refuse(self, act: Act, refusal: DomainError) -> Posted:
         """Refuse for good: a retry is refused alike.
 
-        If another request under the same key was quicker, its answer is told instead.
+        If another request under the same key was quicker, what it was told counts: a refusal, or what it posted.
 
         Raises:
             DomainError: the refusal.

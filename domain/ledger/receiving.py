@@ -1,7 +1,6 @@
 """Goods in, and the stock that is there when the books are opened: checked lots, exact units, one posting."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Protocol
@@ -14,9 +13,9 @@ from domain.catalog.model import Conversion
 from domain.catalog.units import convert
 from domain.errors import DomainError, FieldError, not_found
 from domain.expiry.model import Incoming, KnownLot, LotFacts, LotKey, LotPolicy, NewLot
-from domain.expiry.ports import LotWork
 from domain.expiry.rules import check_incoming, new_expiries, refuse
 from domain.ledger.model import Entry, Kind, Posted, Posting
+from domain.ledger.new_lots import BeginLots, Lots, post_with_new_lots
 from domain.ledger.places import Place, Recorded
 from domain.ledger.ports import Answers, Ledger
 from domain.values import new_id
@@ -77,17 +76,6 @@ class GoodsReads(Protocol):
     async def facts(self, act: Act, goods: Goods) -> GoodsFacts: ...
 
 
-class GoodsWork(LotWork, Protocol):
-    """New lots and the posting that brings them in, in one transaction."""
-
-    async def post_keyed(self, posting: Posting) -> Posted:
-        """Post under the posting's own idempotency key, which is settled with this transaction."""
-        ...
-
-
-type BeginGoods = Callable[[Act], AbstractAsyncContextManager[GoodsWork]]
-
-
 class Stowed(msgspec.Struct, frozen=True, kw_only=True):
     """A line that was checked: what it adds, in the base unit, and where."""
 
@@ -99,7 +87,7 @@ class Stowed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def receive_goods(
-    reads: GoodsReads, answers: Answers, ledger: Ledger, begin: BeginGoods, *, act: Act, goods: Goods
+    reads: GoodsReads, answers: Answers, ledger: Ledger, begin: BeginLots, *, act: Act, goods: Goods
 ) -> Recorded:
     """Take goods in, all lines or none.
 
@@ -131,39 +119,16 @@ async def receive_goods(
     if not new:
         posted = await ledger.post(_posting(act, goods, stowed, lots))
         return await _recorded(answers, act, posted, stowed, lots)
-    return await _with_new_lots(answers, begin, act=act, goods=goods, stowed=stowed, known=lots, new=new)
+
+    def build(made: Lots) -> Posting:
+        _agree(stowed, made)
+        return _posting(act, goods, stowed, {**lots, **made})
+
+    posted, made = await post_with_new_lots(begin, answers, act=act, new=new, build=build)
+    return await _recorded(answers, act, posted, stowed, {**lots, **made})
 
 
-async def _with_new_lots(
-    answers: Answers,
-    begin: BeginGoods,
-    *,
-    act: Act,
-    goods: Goods,
-    stowed: Sequence[Stowed],
-    known: Mapping[LotKey, KnownLot],
-    new: Sequence[NewLot],
-) -> Recorded:
-    refused: DomainError | None = None
-    try:
-        async with begin(act) as work:
-            lots = {**known, **await work.ensure_lots(new)}
-            _agree(stowed, lots)
-            try:
-                posted = await work.post_keyed(_posting(act, goods, stowed, lots))
-            except DomainError as refusal:
-                refused = refusal
-                raise  # and take the lots back with it
-    except DomainError:
-        if refused is None:
-            raise
-        return await answers.refuse(act, refused)
-    return await _recorded(answers, act, posted, stowed, lots)
-
-
-async def _recorded(
-    answers: Answers, act: Act, posted: Posted, stowed: Sequence[Stowed], lots: Mapping[LotKey, KnownLot]
-) -> Recorded:
+async def _recorded(answers: Answers, act: Act, posted: Posted, stowed: Sequence[Stowed], lots: Lots) -> Recorded:
     if posted.replayed:
         return await answers.again(act, posted)
     places = {
@@ -228,9 +193,7 @@ def _made(one: Stowed, lot: StockedLot | None, on: date, n: int) -> Iterator[tup
         yield path, f"the lot {lot.number} {stands}; correct the lot itself"
 
 
-def _new_lots(
-    stowed: Sequence[Stowed], incoming: Sequence[Incoming], known: Mapping[LotKey, KnownLot]
-) -> list[NewLot]:
+def _new_lots(stowed: Sequence[Stowed], incoming: Sequence[Incoming], known: Lots) -> list[NewLot]:
     """The lots that are not there yet, each once."""
     expiries = new_expiries(incoming)
     made: dict[LotKey, date] = {}
@@ -245,16 +208,16 @@ def _new_lots(
     ]
 
 
-def _agree(stowed: Sequence[Stowed], lots: Mapping[LotKey, KnownLot]) -> None:
+def _agree(stowed: Sequence[Stowed], made: Lots) -> None:
     """Somebody else may have made the lot at the same moment, with another expiry."""
     for n, one in enumerate(stowed):
         expires_on = one.line.expires_on
-        if expires_on is not None and lots[one.key].expires_on != expires_on:
+        if expires_on is not None and one.key in made and made[one.key].expires_on != expires_on:
             message = f"the lot {one.key[1]} was made with another expiry at the same moment"
             raise FieldError((f"lines[{n}].expiryDate", message))
 
 
-def _posting(act: Act, goods: Goods, stowed: Sequence[Stowed], lots: Mapping[LotKey, KnownLot]) -> Posting:
+def _posting(act: Act, goods: Goods, stowed: Sequence[Stowed], lots: Lots) -> Posting:
     """One entry a line, so that an entry's index is its line's."""
     entries = []
     opened: set[tuple[LotKey, UUID]] = set()

@@ -65,6 +65,12 @@ def answered(act: Act, row: Record) -> Posted | DomainError | None:
     return read_outcome(_code.decode(row["outcome"]).code, row["outcome"], replayed=True)
 
 
+def _posted(answered: Posted | DomainError) -> Posted:
+    if isinstance(answered, DomainError):
+        raise answered
+    return answered
+
+
 class SqlAnswers:
     """The `Answers` port."""
 
@@ -73,12 +79,11 @@ class SqlAnswers:
 
     async def again(self, act: Act, answered: Posted | DomainError) -> Recorded:
         """One statement."""
-        if isinstance(answered, DomainError):
-            raise answered
-        places = await self._places(act.tenant_id, {moved.line_id for moved in answered.movements})
-        return Recorded(posted=answered, places=places)
+        posted = _posted(answered)
+        places = await self._places(act.tenant_id, {moved.line_id for moved in posted.movements})
+        return Recorded(posted=posted, places=places)
 
-    async def refuse(self, act: Act, refusal: DomainError) -> Recorded:
+    async def refuse(self, act: Act, refusal: DomainError) -> Posted:
         """One statement under a key, two when another request was quicker; none without."""
         if act.idempotency is None:
             raise refusal
@@ -89,7 +94,7 @@ class SqlAnswers:
             if known is None:
                 raise
             raise known from error
-        return await self.again(act, decided)
+        return _posted(decided)
 
     async def _decide(self, act: Act, refusal: DomainError) -> Posted | DomainError:
         """What counts under the act's key: the refusal as it was stored, or what another request was answered."""

@@ -1,4 +1,4 @@
-"""What goods that come in are checked against, in one statement, and the transaction that makes their lots."""
+"""What goods that come in are checked against, in one statement."""
 
 from uuid import UUID
 
@@ -7,15 +7,11 @@ from asyncpg import Record
 
 from domain.access.model import Act
 from domain.catalog.model import Conversion
-from domain.errors import DomainError
 from domain.expiry.model import LotPolicy
-from domain.ledger.model import Posted, Posting
 from domain.ledger.receiving import Goods, GoodsFacts, StockedLot
-from infra.catalog.lots import LotSqlWork
 from infra.db.pool import Database
 from infra.ledger.answers import KEYED, answered, key_of
 from infra.ledger.moments import MOMENT
-from infra.ledger.post import post
 
 # Each look-up is one by full key or by the leading columns of a key, whatever the statistics say when the plan is
 # made (LATERAL … OFFSET 0).
@@ -119,14 +115,3 @@ def _facts(act: Act, row: Record) -> GoodsFacts:
         default_bin_id=row["default_bin"],
         conversions=_conversions.decode(row["conversions"] or "[]"),
     )
-
-
-class GoodsSqlWork(LotSqlWork):
-    """The `GoodsWork` port."""
-
-    async def post_keyed(self, posting: Posting) -> Posted:
-        """One statement."""
-        (answer,) = await post(self.driver, [posting])
-        if isinstance(answer, DomainError):
-            raise answer
-        return answer

@@ -16,6 +16,7 @@ from app.http.application import Outside, build
 from app.http.tracing import Traced
 from app.session_api.adjustments import AdjustmentController
 from app.session_api.issues import IssueController
+from app.session_api.lot_correction import LotCorrectionController
 from app.session_api.receipts import ReceiptController
 from app.session_api.record_stock import RecordStockController
 from app.session_api.reversals import ReversalController
@@ -23,14 +24,17 @@ from domain.access.model import Act, Caller, Idempotency, Permission, Scope
 from domain.errors import DomainError, Reason
 from domain.ledger.model import Entry, Kind, Posted, Posting
 from domain.values import new_id
+from infra.catalog.repository import SqlCatalogWork
 from infra.db.errors import refusal
 from infra.db.pool import Database
 from infra.db.work import beginning
 from infra.ledger.answers import SqlAnswers
 from infra.ledger.candidates import SqlIssueReads
 from infra.ledger.counts import CountSqlWork
-from infra.ledger.goods import GoodsSqlWork, SqlGoodsReads
+from infra.ledger.goods import SqlGoodsReads
 from infra.ledger.grouping import GroupedLedger
+from infra.ledger.lot_moves import SqlLotMoveReads
+from infra.ledger.new_lots import LotPostingSqlWork
 from infra.ledger.originals import SqlReversalReads
 from infra.ledger.reference import CachedReference
 from infra.observability.requests import request_id
@@ -39,6 +43,7 @@ from tests.lab import DatabaseUrls
 CONTROLLERS = (
     AdjustmentController,
     IssueController,
+    LotCorrectionController,
     ReceiptController,
     RecordStockController,
     ReversalController,
@@ -63,10 +68,12 @@ def ports(database: Database) -> dict[str, object]:
         "ledger": GroupedLedger(database),
         "reference": CachedReference(database),
         "answers": SqlAnswers(database),
+        "begin_catalog": beginning(database, SqlCatalogWork),
         "begin_count": beginning(database, CountSqlWork),
-        "begin_goods": beginning(database, GoodsSqlWork),
+        "begin_lots": beginning(database, LotPostingSqlWork),
         "goods_reads": SqlGoodsReads(database),
         "issue_reads": SqlIssueReads(database),
+        "lot_move_reads": SqlLotMoveReads(database),
         "reversal_reads": SqlReversalReads(database),
     }
 
