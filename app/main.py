@@ -10,6 +10,7 @@ from litestar import Litestar
 from litestar.types import ControllerRouterHandler
 
 from app.http.application import Outside, build
+from app.http.draining import Drained
 from app.http.tracing import Traced
 from app.session_api.adjustments import AdjustmentController
 from app.session_api.auth import AuthController
@@ -70,7 +71,7 @@ def application() -> Traced:
 def create_app(settings: Settings) -> Traced:
     """The whole application over the database that the settings name."""
     assert settings.database_url is not None, "the command line names the database before it serves"
-    return Traced(litestar_app(settings), request_id=request_id, observe=_observe)
+    return Traced(Drained(litestar_app(settings)), request_id=request_id, observe=_observe)
 
 
 async def refuse_unfit_database(settings: Settings) -> None:

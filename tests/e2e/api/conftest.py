@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
 import asyncpg
@@ -59,6 +60,7 @@ async def company(found: Founding) -> Company:
 
 @pytest.fixture(scope="package")
 async def http(server: Served) -> AsyncGenerator[httpx.AsyncClient]:
-    """Each test says which cookies it sends; connections are kept, and meet both workers."""
-    async with httpx.AsyncClient(base_url=server.url, timeout=30) as client:
+    """Each test says which cookies it sends, none are kept; connections are, and meet both workers."""
+    no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
+    async with httpx.AsyncClient(base_url=server.url, timeout=30, cookies=no_cookies) as client:
         yield client

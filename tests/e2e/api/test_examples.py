@@ -21,15 +21,13 @@ async def sent(
     http: httpx.AsyncClient, company: Company, operation: Operation, session: Session
 ) -> httpx.Response:
     body = company.fill(operation.example)
-    response = await http.request(
+    return await http.request(
         operation.method,
         company.path(operation.path, spare=operation.method == "DELETE"),
         params=company.fill(operation.query),
         headers={} if operation.is_public else session.headers,
         **({} if body is None else {"json": body}),
     )
-    http.cookies.clear()
-    return response
 
 
 @pytest.mark.parametrize("operation", all_operations(), ids=named)

@@ -1,0 +1,30 @@
+"""What is in a tenant's tables, for tests of what must change nothing."""
+
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+# Uses of a credential are noted, whatever comes of the request.
+_NOTED = {"sessions": "seen_at", "api_keys": "used_at"}
+
+_TABLES = """
+    SELECT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id'
+    WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' ORDER BY 1
+"""
+
+
+async def state_of(admin: "asyncpg.Connection[Any]", *tenant_ids: UUID) -> dict[str, tuple[int, int]]:
+    """For each table the number of the tenants' rows, and a sum over all that is in them."""
+    tables = [row[0] for row in await admin.fetch(_TABLES)]
+    queries = [
+        f"SELECT '{table}', count(*), coalesce(sum(hashtextextended({_text(table)}, 0)), 0) FROM {table} t "
+        "WHERE tenant_id = ANY ($1)"
+        for table in tables
+    ]
+    rows = await admin.fetch(" UNION ALL ".join(queries), list(tenant_ids))
+    return {name: (count, int(total)) for name, count, total in rows}
+
+
+def _text(table: str) -> str:
+    return f"(to_jsonb(t) - '{_NOTED[table]}')::text" if table in _NOTED else "t::text"

@@ -1,0 +1,160 @@
+"""Who may call what: the server, asked as every role in every way, agrees with tests/e2e/matrix.tsv (P-36)."""
+
+import asyncio
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import Any
+
+import httpx
+import pytest
+
+from domain.access.model import Permission
+from tests.e2e.api.company import ROLES, Company, Session, add_key, add_user, as_bearer, begin_session
+from tests.e2e.api.conftest import Connection, Founding
+from tests.e2e.api.matrix import Matrix, agreed, computed
+from tests.e2e.api.operations import Operation, all_operations, guarded, named
+from tests.ledger.promises import show
+
+AT_ONCE = 8
+REFUSED = {401, 403}
+ENDS_A_SESSION = "logout"
+"""Of no use to a key, which has none; it goes last, or nothing could follow."""
+
+
+@pytest.fixture(scope="module")
+async def company(found: Founding) -> Company:
+    return await found()
+
+
+async def all_of[T](calls: Sequence[Awaitable[T]]) -> list[T]:
+    gate = asyncio.Semaphore(AT_ONCE)
+
+    async def one(call: Awaitable[T]) -> T:
+        async with gate:
+            return await call
+
+    return await asyncio.gather(*map(one, calls))
+
+
+async def call(
+    http: httpx.AsyncClient, company: Company, operation: Operation, headers: Mapping[str, str]
+) -> httpx.Response:
+    """The operation as its example has it, so that what is admitted is really done."""
+    body = company.fill(operation.example)
+    return await http.request(
+        operation.method,
+        company.path(operation.path, spare=operation.method == "DELETE"),
+        params=company.fill(operation.query),
+        headers=dict(headers),
+        **({} if body is None else {"json": body}),
+    )
+
+
+def refusals(operation: Operation, response: httpx.Response) -> list[str]:
+    """What is wrong with how somebody was turned away."""
+    details = response.json()["details"]
+    if response.status_code == 403 and details["code"] != "PERMISSION_DENIED":
+        return [f"{operation.id}: {details}"]
+    if response.status_code == 403 and details.get("permission") not in (operation.permissions or ()):
+        return [f"{operation.id}: names {details.get('permission')}"]
+    return []
+
+
+async def measured(
+    http: httpx.AsyncClient, company: Company, headers: Mapping[str, Mapping[str, str]]
+) -> tuple[Matrix, list[str]]:
+    """Which role is let in where, and what is wrong with how it was turned away elsewhere."""
+    found: Matrix = {}
+    wrong: list[str] = []
+
+    async def one(role: str, operation: Operation) -> None:
+        response = await call(http, company, operation, headers[role])
+        found[role, operation.id] = response.status_code not in REFUSED
+        if response.status_code in REFUSED:
+            wrong.extend(refusals(operation, response))
+
+    ends = [operation for operation in guarded() if operation.id == ENDS_A_SESSION]
+    others = [operation for operation in guarded() if operation.id != ENDS_A_SESSION]
+    await all_of([one(role, operation) for operation in others for role in ROLES])
+    await all_of([one(role, operation) for operation in ends for role in ROLES])
+    return found, wrong
+
+
+def test_the_agreed_matrix_has_every_role_and_operation() -> None:
+    assert agreed().keys() == {(role, operation.id) for role in ROLES for operation in guarded()}, (
+        "run `python -m tests.e2e.api.matrix` and review what it changes"
+    )
+
+
+def test_the_agreed_matrix_is_what_the_roles_and_the_routes_come_to() -> None:
+    assert agreed() == computed()
+
+
+async def test_people_may_do_by_session_what_was_agreed(
+    http: httpx.AsyncClient, admin: Connection, company: Company
+) -> None:
+    sessions: dict[str, Session] = {}
+    for role in ROLES:
+        sessions[role] = await begin_session(admin, company, await add_user(admin, company, role))
+
+    found, wrong = await measured(http, company, {role: session.headers for role, session in sessions.items()})
+
+    assert wrong == []
+    differences = {cell for cell in found if found[cell] != agreed()[cell]}
+    show("P-36", credential="session", cells=len(found), differences=len(differences))
+    assert differences == set()
+
+
+async def test_keys_may_do_what_a_role_of_the_same_rights_may(
+    http: httpx.AsyncClient, admin: Connection, company: Company
+) -> None:
+    headers: dict[str, Mapping[str, str]] = {}
+    for role in ROLES:
+        session = await begin_session(admin, company, await add_user(admin, company, role))
+        me: dict[str, Any] = (await http.get("/api/auth/me", headers=session.cookie)).json()
+        headers[role] = as_bearer(await add_key(admin, company, me["permissions"]))
+
+    found, wrong = await measured(http, company, headers)
+
+    assert wrong == []
+    wanted = {cell: allowed and cell[1] != ENDS_A_SESSION for cell, allowed in agreed().items()}
+    differences = {cell for cell in found if found[cell] != wanted[cell]}
+    show("P-36", credential="key", cells=len(found), differences=len(differences))
+    assert differences == set()
+
+
+async def test_nobody_may_do_nothing(http: httpx.AsyncClient, company: Company) -> None:
+    answers = await all_of([call(http, company, operation, {}) for operation in guarded()])
+
+    differences = [
+        operation.id
+        for operation, answer in zip(guarded(), answers, strict=True)
+        if answer.status_code != 401 or answer.json()["details"]["code"] != "UNAUTHENTICATED"
+    ]
+    show("P-36", credential="none", cells=len(answers), differences=len(differences))
+    assert differences == []
+    assert all(answer.headers["www-authenticate"].startswith("Bearer") for answer in answers)
+
+
+@pytest.mark.parametrize("operation", [o for o in guarded() if o.permissions], ids=named)
+async def test_an_operation_needs_each_of_its_permissions_and_no_other(
+    http: httpx.AsyncClient, admin: Connection, company: Company, operation: Operation
+) -> None:
+    needed = set(operation.permissions or ())
+    every = {str(permission) for permission in Permission}
+    enough = as_bearer(await add_key(admin, company, needed))
+    lacking = {lost: as_bearer(await add_key(admin, company, every - {lost})) for lost in needed}
+
+    admitted = await call(http, company, operation, enough)
+    refused = {lost: await call(http, company, operation, headers) for lost, headers in lacking.items()}
+
+    assert admitted.status_code not in REFUSED, admitted.text
+    assert {lost: answer.status_code for lost, answer in refused.items()} == dict.fromkeys(needed, 403)
+    assert {lost: answer.json()["details"]["permission"] for lost, answer in refused.items()} == {
+        lost: lost for lost in needed
+    }
+
+
+def test_a_public_operation_is_not_in_the_matrix() -> None:
+    public = {operation.id for operation in all_operations() if operation.is_public}
+
+    assert public.isdisjoint(operation for _, operation in agreed())
