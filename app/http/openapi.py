@@ -14,6 +14,7 @@ from litestar.openapi.spec import Components, OpenAPIType, Schema, SecuritySchem
 from litestar.plugins import OpenAPISchemaPlugin
 from litestar.typing import FieldDefinition
 
+from domain.catalog.model import Factor
 from domain.values import Quantity
 
 DESCRIPTION = """
@@ -23,17 +24,24 @@ endpoints. Log in at `/api/auth/login` for a cookie and a CSRF token, or send an
 
 
 class QuantitySchema(OpenAPISchemaPlugin):
-    """Quantities are exact JSON numbers, and so are the decimals of answers."""
+    """Quantities and factors are exact JSON numbers, and so are the decimals of answers."""
 
     @staticmethod
     @override
     def is_plugin_supported_type(value: Any) -> bool:
-        return value is Quantity or value is Decimal
+        return value is Quantity or value is Factor or value is Decimal
 
     @override
     def to_openapi_schema(self, field_definition: FieldDefinition, schema_creator: Any) -> Schema:
         if field_definition.annotation is Decimal:
             return Schema(type=OpenAPIType.NUMBER)
+        if field_definition.annotation is Factor:
+            return Schema(
+                type=OpenAPIType.NUMBER,
+                exclusive_maximum=10**9,
+                exclusive_minimum=0,
+                description="An exact factor: at most 9 integer digits and 9 decimal places.",
+            )
         return Schema(
             type=OpenAPIType.NUMBER,
             exclusive_maximum=10**14,

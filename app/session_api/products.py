@@ -45,13 +45,15 @@ type ProductSort = Literal["sku", "-sku", "name", "-name", "createdAt", "-create
 
 
 class CreateProduct(Body, frozen=True, kw_only=True):
+    """`unitCost` is 0 when it is left out."""
+
     sku: Text64
     name: Text300
     description: Text4000 | None = None
     barcode: Text64 | None = None
     category_id: UUID | None = None
     uom_id: UUID
-    unit_cost: Quantity = Quantity(0)
+    unit_cost: Quantity | UnsetType = UNSET
     is_lot_controlled: bool = False
     is_expiry_required: bool = False
     is_regulated: bool = False
@@ -84,12 +86,12 @@ class ChangeProduct(Body, frozen=True, kw_only=True):
 
 
 class SetLevels(Body, frozen=True, kw_only=True):
-    """All levels of a product at a location: what is left out is not set any more."""
+    """All levels of a product at a location: what is left out is not set any more (`safetyStock`: 0)."""
 
     min_qty: Quantity | None = None
     reorder_qty: Quantity | None = None
     max_qty: Quantity | None = None
-    safety_stock: Quantity = Quantity(0)
+    safety_stock: Quantity | UnsetType = UNSET
     preferred_bin_id: UUID | None = None
     source_location_id: UUID | None = None
     lead_time_days: Days | None = None
