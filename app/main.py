@@ -14,17 +14,38 @@ from app.http.draining import Drained
 from app.http.tracing import Traced
 from app.session_api.adjustments import AdjustmentController
 from app.session_api.auth import AuthController
+from app.session_api.bins import BinController
+from app.session_api.categories import CategoryController
 from app.session_api.documents import DocumentController
+from app.session_api.issues import IssueController
+from app.session_api.lot_correction import LotCorrectionController
+from app.session_api.lots import LotController
 from app.session_api.operations import OperationsController
+from app.session_api.places import AreaController, LocationController
+from app.session_api.products import ProductController
+from app.session_api.receipts import ReceiptController
+from app.session_api.record_stock import RecordStockController
+from app.session_api.reversals import ReversalController
+from app.session_api.units import ConversionController, UomController
 from app.settings import Environment, Settings, load_settings
 from domain.access.rules import SessionLimits
 from domain.errors import not_found
 from infra.access.authenticator import CachedAuthenticator
+from infra.catalog.queries import SqlCatalogQueries
+from infra.catalog.repository import SqlCatalogWork
 from infra.db import migrate as migrations
 from infra.db.checks import refuse_unfit, schema_trouble
 from infra.db.errors import refusal
 from infra.db.pool import Database
+from infra.db.work import beginning
+from infra.ledger.answers import SqlAnswers
+from infra.ledger.candidates import SqlIssueReads
+from infra.ledger.counts import CountSqlWork
+from infra.ledger.goods import SqlGoodsReads
 from infra.ledger.grouping import GroupedLedger
+from infra.ledger.lot_moves import SqlLotMoveReads
+from infra.ledger.new_lots import LotPostingSqlWork
+from infra.ledger.originals import SqlReversalReads
 from infra.ledger.reference import CachedReference
 from infra.observability.logs import configure_logs, log_config, resolve_format
 from infra.observability.metrics import HTTP_REQUESTS, HTTP_SECONDS, render_metrics
@@ -55,9 +76,22 @@ __all__ = [
 
 CONTROLLERS: Sequence[ControllerRouterHandler] = (
     AdjustmentController,
+    AreaController,
     AuthController,
+    BinController,
+    CategoryController,
+    ConversionController,
     DocumentController,
+    IssueController,
+    LocationController,
+    LotController,
+    LotCorrectionController,
     OperationsController,
+    ProductController,
+    ReceiptController,
+    RecordStockController,
+    ReversalController,
+    UomController,
 )
 
 
@@ -108,8 +142,17 @@ def litestar_app(settings: Settings) -> Litestar:
 def _ports(database: Database, settings: Settings) -> Mapping[str, object]:
     """The areas' ports under the names that handlers ask for."""
     return {
+        "answers": SqlAnswers(database),
+        "begin_catalog": beginning(database, SqlCatalogWork),
+        "begin_count": beginning(database, CountSqlWork),
+        "begin_lots": beginning(database, LotPostingSqlWork),
+        "catalog": SqlCatalogQueries(database),
+        "goods_reads": SqlGoodsReads(database),
+        "issue_reads": SqlIssueReads(database),
         "ledger": GroupedLedger(database, queue_limit=settings.posting_queue_limit),
+        "lot_move_reads": SqlLotMoveReads(database),
         "reference": CachedReference(database),
+        "reversal_reads": SqlReversalReads(database),
     }
 
 
