@@ -120,7 +120,7 @@ class LotController(Controller):
         permissions=Permission.PRODUCTS_WRITE,
         errors=[Reason.DUPLICATE, Reason.NOT_FOUND, Reason.LOCATION_DENIED],
         status=HTTPStatus.CREATED,
-        example={"productMasterId": "{lotProductMasterId}", "lotNumber": "AB123456", "expiryDate": "2031-06-30"},
+        example={"productMasterId": "{lotProductId}", "lotNumber": "AB123456", "expiryDate": "2031-06-30"},
     )
     async def create(
         self,

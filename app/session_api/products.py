@@ -177,7 +177,7 @@ class ProductController(Controller):
             "isExpiryRequired": True,
             "shelfLifeDays": 540,
             "minRemainingShelfLifeDays": 90,
-            "lotPattern": "[A-Z]{2}[0-9]{6}",
+            "lotPattern": "[A-Z]+-[0-9]+",
         },
     )
     async def create(

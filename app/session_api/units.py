@@ -267,7 +267,7 @@ class ConversionController(Controller):
         "contradicts a way over others.",
         errors=[Reason.DUPLICATE, Reason.NOT_FOUND, Reason.LOCATION_DENIED],
         status=HTTPStatus.CREATED,
-        example={"fromUomId": "{otherUomId}", "toUomId": "{uomId}", "factor": 12},
+        example={"fromUomId": "{spareUomId}", "toUomId": "{uomId}", "factor": 12},
     )
     async def create(
         self,
