@@ -91,7 +91,7 @@ class GroupedLedger:
             return await retried(work)
         except Exception as error:
             told = refusal(error)
-            if told is None:
+            if told is None or told is error:
                 raise
             raise told from error
 
@@ -105,12 +105,13 @@ class GroupedLedger:
                 finally:
                     self._queued -= sum(len(w.posting.entries) for w in batch)
                     LEDGER_QUEUE_LINES.set(self._queued)
-                    for waiting in batch:
-                        waiting.settle(
-                            DomainError(Reason.UNAVAILABLE, "The posting was interrupted", retryAfter=1)
-                        )
+                    for waiting in batch:  # whoever is still without an answer: the flush itself was ended
+                        waiting.settle(_interrupted(outcome="unknown"))
         finally:
             del self._flushing[tenant], self._queues[tenant]
+            for waiting in queue:  # those behind such a flush
+                self._queued -= len(waiting.posting.entries)
+                waiting.settle(_interrupted())
 
     async def _flush(self, tenant: UUID, batch: list[_Waiting]) -> None:
         try:
@@ -152,6 +153,11 @@ def _tenant(posting: Posting, given: UUID | None) -> UUID:
     assert tenant is not None, "a posting without an act names its tenant"
     assert given is None or given == tenant
     return tenant
+
+
+def _interrupted(**facts: object) -> DomainError:
+    message = "The posting was interrupted; repeat it with the same Idempotency-Key"
+    return DomainError(Reason.UNAVAILABLE, message, retryAfter=1, **facts)
 
 
 def _told(error: Exception) -> DomainError:
