@@ -127,6 +127,18 @@ class ModelLedger:
         self._outcomes[key] = (act.idempotency.fingerprint, outcome)
         return outcome
 
+    def foresee(self, posting: Posting, *, now: datetime) -> Told:
+        """What it would answer, had the posting no key and left nothing behind."""
+        try:
+            _, moves = self._apply(posting, now)
+        except (_Refused, _Failed) as refused:
+            return refused.told
+        return self._posted(moves)
+
+    def execute(self, posting: Posting, *, now: datetime) -> Told:
+        """Apply it, whatever has been answered under its key."""
+        return self._decide(posting, now)
+
     def learn(self, posting: Posting, answer: Posted) -> None:
         """The ids of lines, from an answer."""
         for moved in answer.movements:
@@ -173,10 +185,19 @@ class ModelLedger:
         outer = [move.delta for move in moves if move.kind not in INTERNAL]
         self.quantity_in += sum((delta for delta in outer if delta > 0), Decimal(0))
         self.quantity_out -= sum((delta for delta in outer if delta < 0), Decimal(0))
-        first = self.position + 1
-        self.position += len(moves)
+        answer = self._posted(moves)
+        self.position = answer.position
         self.events += 1
-        return Told(code="POSTED", facts={}, first_position=first, position=self.position, movements=tuple(moves))
+        return answer
+
+    def _posted(self, moves: list[Move]) -> Told:
+        return Told(
+            code="POSTED",
+            facts={},
+            first_position=self.position + 1,
+            position=self.position + len(moves),
+            movements=tuple(moves),
+        )
 
     def _find(self, entry: Entry, n: int, posting: Posting, lines: dict[Shelf, Line]) -> tuple[Shelf, Line]:
         if entry.effective_at is not None and entry.effective_at >= FUTURE:
