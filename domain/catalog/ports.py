@@ -41,6 +41,9 @@ from domain.catalog.views import (
 )
 from domain.expiry.ports import LotWork
 
+type LevelKey = tuple[UUID, UUID]
+"""A product and a location."""
+
 
 class Records[F, V](Protocol):
     """One kind of master data inside a unit of work.
@@ -126,7 +129,13 @@ class CatalogWork(LotWork, Protocol):
         """The version of a product's levels at a location, 0 when there are none yet."""
         ...
 
-    async def put_levels(self, product_id: UUID, location_id: UUID, levels: StockLevels) -> StockLevelsView: ...
+    async def put_levels(self, levels: Mapping[LevelKey, StockLevels]) -> Sequence[StockLevelsView]:
+        """Set the levels of products at locations in place of what there is, all in one statement.
+
+        Raises:
+            DomainError: NOT_FOUND, naming the field.
+        """
+        ...
 
     async def record(
         self, type_: str, entity_type: str, entity_id: UUID, payload: object, *, locations: Sequence[UUID] = ()

@@ -1,11 +1,11 @@
 """Products, their categories, and the levels that a planner wants to keep of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from domain.access.model import Act
 from domain.catalog.model import Category, Product, StockLevels
-from domain.catalog.ports import CatalogWork
+from domain.catalog.ports import CatalogWork, LevelKey
 from domain.catalog.rules import (
     checked,
     checked_all,
@@ -101,7 +101,7 @@ async def put_levels(
     if expected_version is not None and expected_version != actual:
         message = "The levels have been changed since you read them"
         raise DomainError(Reason.STALE_VERSION, message, expected=expected_version, actual=actual)
-    view = await work.put_levels(product_id, location_id, levels)
+    (view,) = await work.put_levels({(product_id, location_id): levels})
     payload = {
         "productMasterId": product_id,
         "locationId": location_id,
@@ -110,6 +110,25 @@ async def put_levels(
     }
     await work.record("catalog.levels.set.v1", PRODUCT, product_id, payload, locations=[location_id])
     return view
+
+
+async def put_levels_many(
+    work: CatalogWork, *, act: Act, levels: Mapping[LevelKey, StockLevels], at: str = "levels"
+) -> None:
+    """Set the levels of thousands of products at locations by the same rules, in one statement and one event."""
+    if not levels:
+        return
+    locations = sorted({location_id for _, location_id in levels})
+    for location_id in locations:
+        act.caller.require_location(act.permission, location_id)
+    clean = dict(zip(levels, checked_all(list(levels.values()), level_problems, at=at), strict=True))
+    for n, ((_, location_id), one) in enumerate(clean.items()):
+        if one.source_location_id == location_id:
+            raise FieldError((f"{at}[{n}].sourceLocationId", "must be another location"))
+    await work.put_levels(clean)
+    batch = new_id()
+    payload = {"batch": batch, "count": len(clean), "ids": sorted({product_id for product_id, _ in clean})}
+    await work.record("catalog.levels.batch_set.v1", "levels_batch", batch, payload, locations=locations)
 
 
 async def create_category(work: CatalogWork, *, act: Act, category: Category) -> CategoryView:

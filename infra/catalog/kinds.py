@@ -29,7 +29,7 @@ class Key(NamedTuple):
         return self.sql or f"x.{self.name}"
 
 
-_DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
+DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 SEARCHED = "strpos(lower({0}), lower({1}::text)) > 0"
 
 
@@ -280,7 +280,7 @@ def uses_sql(kind: Kind) -> str:
 
 def column_types(kind: Kind) -> Mapping[str, str]:
     """The SQL types that the facts are sent as, by column."""
-    types = {name: kind.table.c[name].type.compile(dialect=_DIALECT) for name in kind.facts.__struct_fields__}
+    types = {name: kind.table.c[name].type.compile(dialect=DIALECT) for name in kind.facts.__struct_fields__}
     return {name: "text" if name in kind.kept else type_ for name, type_ in types.items()}
 
 

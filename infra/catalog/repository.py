@@ -24,6 +24,7 @@ from domain.catalog.model import (
     Stored,
     Uom,
 )
+from domain.catalog.ports import LevelKey
 from domain.catalog.rules import path_of
 from domain.catalog.views import (
     AreaView,
@@ -43,6 +44,7 @@ from infra.catalog.kinds import (
     BIN,
     CATEGORY,
     CONVERSION,
+    DIALECT,
     LOCATION,
     LOT,
     PRODUCT,
@@ -105,12 +107,17 @@ LOCK_LEVELS = """
     SELECT version FROM stock_levels WHERE tenant_id = $1 AND product_id = $2 AND location_id = $3
     FOR NO KEY UPDATE
 """
-LEVELS = tuple(StockLevels.__struct_fields__)
+LEVELS = ("product_id", "location_id", *StockLevels.__struct_fields__)
+LEVEL_TYPES = [str(stock_levels.c[name].type.compile(dialect=DIALECT)) for name in LEVELS]
+# In the order of the key: two that set the same levels wait for each other and do not lock crosswise.
 PUT_LEVELS = f"""
-    INSERT INTO stock_levels AS x (tenant_id, product_id, location_id, {", ".join(LEVELS)})
-    VALUES ($1, $2, $3, {", ".join(f"${n}" for n in range(4, 4 + len(LEVELS)))})
+    INSERT INTO stock_levels AS x (tenant_id, {", ".join(LEVELS)})
+    SELECT $1, u.* FROM unnest({", ".join(f"${n}::{type_}[]" for n, type_ in enumerate(LEVEL_TYPES, start=2))})
+        AS u({", ".join(LEVELS)})
+    ORDER BY u.product_id, u.location_id
     ON CONFLICT (tenant_id, product_id, location_id) DO UPDATE
-    SET {", ".join(f"{name} = excluded.{name}" for name in LEVELS)}, version = x.version + 1, updated_at = now()
+    SET {", ".join(f"{name} = excluded.{name}" for name in LEVELS[2:])},
+        version = x.version + 1, updated_at = now()
     RETURNING product_id, location_id, trim_scale(min_qty) AS min_qty, trim_scale(reorder_qty) AS reorder_qty,
         trim_scale(max_qty) AS max_qty, trim_scale(safety_stock) AS safety_stock, preferred_bin_id,
         source_location_id, lead_time_days, abc_class, version, updated_at
@@ -274,11 +281,14 @@ class SqlCatalogWork(LotSqlWork):
         version = await self.driver.fetchval(LOCK_LEVELS, self.act.tenant_id, product_id, location_id)
         return version or 0
 
-    async def put_levels(self, product_id: UUID, location_id: UUID, levels: StockLevels) -> StockLevelsView:
-        values = [getattr(levels, name) for name in LEVELS]
+    async def put_levels(self, levels: Mapping[LevelKey, StockLevels]) -> Sequence[StockLevelsView]:
+        values = [
+            (*key, *(getattr(facts, name) for name in StockLevels.__struct_fields__))
+            for key, facts in levels.items()
+        ]
+        columns = [list(column) for column in zip(*values, strict=True)]
         try:
-            row = await self.driver.fetchrow(PUT_LEVELS, self.act.tenant_id, product_id, location_id, *values)
+            rows = await self.driver.fetch(PUT_LEVELS, self.act.tenant_id, *columns)
         except asyncpg.ForeignKeyViolationError as problem:
             raise _nobody(problem, fields_of(stock_levels)) from problem
-        assert row is not None
-        return StockLevelsView(**dict(row))
+        return [StockLevelsView(**dict(row)) for row in rows]

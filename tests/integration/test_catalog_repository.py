@@ -504,6 +504,23 @@ async def test_thousands_are_made_by_one_statement_and_one_event(store: Store) -
     assert await store.value("SELECT event_position FROM ledger_heads") == before + 3
 
 
+async def test_the_levels_of_many_products_are_set_and_set_again(store: Store) -> None:
+    ids, location = [await store.a_product(f"S{n}") for n in range(5)], await store.a_location("L")
+
+    for most in (10, 20):
+        levels = {
+            (id_, location): StockLevels(min_qty=Decimal(n), max_qty=Decimal(most)) for n, id_ in enumerate(ids)
+        }
+        async with store.begin(store.act) as work:
+            await products.put_levels_many(work, act=store.act, levels=levels)
+
+    assert await store.value("SELECT sum(max_qty * version) FROM stock_levels") == 5 * 20 * 2
+    wrong = {(ids[0], location): StockLevels(), (ids[1], location): StockLevels(source_location_id=location)}
+    async with store.begin(store.act) as work:
+        refused: Any = await refusal_of(products.put_levels_many(work, act=store.act, levels=wrong))
+    assert refused.facts["fields"][0]["path"] == "levels[1].sourceLocationId"
+
+
 async def test_many_with_one_wrong_among_them_make_nothing(store: Store) -> None:
     wanted = [Product(sku=f"S{n}", name="x" if n != 7 else " ", uom_id=store.uom_id) for n in range(9)]
 
