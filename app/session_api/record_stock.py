@@ -101,10 +101,10 @@ class RecordStockController(Controller):
         "POST",
         "/record-stock",
         operation="recordStock",
-        summary="Record opening stock",
+        summary="Record stock",
         permissions=Permission.INVENTORY_WRITE,
-        description="Fills inventory items that are new or stand at zero. One that holds anything is refused: its "
-        "quantity is changed by an adjustment (`details.adjustWith`), which takes another permission.",
+        description="Opening stock: fills inventory items that are new or stand at zero. One that holds anything "
+        "is refused: its quantity is changed by an adjustment (`details.adjustWith`), under another permission.",
         errors=[
             Reason.NOT_FOUND,
             Reason.STALE_QUANTITY,
@@ -146,10 +146,10 @@ class RecordStockController(Controller):
         "POST",
         "/adjustments/record-stock",
         operation="recordStockAdjustment",
-        summary="Record the count of a product at a location",
+        summary="Record stock adjustment",
         permissions=Permission.INVENTORY_ADJUST,
-        description="Differences are posted as one group; the count is recorded even when there are none. What "
-        "has moved since `countedAt` stays right. New lots are made.",
+        description="The count of a product at a location. Differences are posted as one group; it is recorded "
+        "even when there are none. What has moved since `countedAt` stays right. New lots are made.",
         errors=[
             Reason.NOT_FOUND,
             Reason.STALE_QUANTITY,
