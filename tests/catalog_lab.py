@@ -194,3 +194,74 @@ async def a_shop(urls: DatabaseUrls, database: Database, client: httpx.AsyncClie
     shop = Shop(urls, database, client, tenant_id)
     shop.key = (await shop.a_key())["Authorization"].removeprefix("Bearer ")
     return shop
+
+
+def code_of(answer: httpx.Response) -> tuple[int, str]:
+    return answer.status_code, answer.json()["details"]["code"]
+
+
+def fields_of(answer: httpx.Response) -> list[str]:
+    assert code_of(answer) == (400, "VALIDATION_ERROR"), answer.text
+    return [field["path"] for field in answer.json()["details"]["fields"]]
+
+
+KINDS = ("categories", "uoms", "uom-conversions", "products", "locations", "areas", "bins", "lots")
+
+
+async def bodies(shop: Shop) -> dict[str, dict[str, Any]]:
+    """A good body for each kind, and what it needs to be good."""
+    each, case = await shop.a_uom("EA"), await shop.a_uom("CS")
+    location = await shop.a_location("HOME")
+    controlled = await shop.a_product("CONTROLLED", isLotControlled=True)
+    return {
+        "categories": {"code": "TEA", "name": "Tea"},
+        "uoms": {"code": "KG", "name": "Kilogram", "decimals": 3},
+        "uom-conversions": {"fromUomId": case, "toUomId": each, "factor": 0.125},
+        "products": {
+            "sku": "TEA-1",
+            "name": "Tea",
+            "description": "Green.\nLoose.",
+            "barcode": "5012345678900",
+            "uomId": each,
+            "unitCost": 2.35,
+            "isLotControlled": True,
+            "isExpiryRequired": True,
+            "isRegulated": False,
+            "shelfLifeDays": 540,
+            "minRemainingShelfLifeDays": 90,
+            "expiryWarningDays": 120,
+            "lotPattern": "[A-Z]{2}[0-9]{4}",
+        },
+        "locations": {"code": "LEEDS", "name": "Leeds", "type": "STORE", "timeZone": "Europe/London"},
+        "areas": {"locationId": location["id"], "code": "COLD", "name": "Cold store"},
+        "bins": {
+            "locationId": location["id"],
+            "code": "A-01",
+            "type": "PICKING",
+            "zone": "A",
+            "walkOrder": 10,
+            "capacityUnits": 400,
+            "capacityVolume": 1.5,
+            "capacityWeight": 250.25,
+            "mixing": "ONE_LOT",
+        },
+        "lots": {
+            "productMasterId": controlled["id"],
+            "lotNumber": "L-1",
+            "expiryDate": "2031-06-30",
+            "manufacturedDate": "2030-01-01",
+            "supplierLot": "S-1",
+        },
+    }
+
+
+CHANGES: dict[str, dict[str, Any]] = {
+    "categories": {"name": "Infusions"},
+    "uoms": {"name": "Kilo"},
+    "uom-conversions": {"factor": 24},
+    "products": {"name": "Green tea", "barcode": None},
+    "locations": {"name": "Leeds shop", "capabilities": ["SHIPS", "COUNTS", "SHIPS"]},
+    "areas": {"name": "Colder store"},
+    "bins": {"zone": None, "walkOrder": 20},
+    "lots": {"supplierLot": None, "expiryDate": "2031-07-01"},
+}
