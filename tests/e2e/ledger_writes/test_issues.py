@@ -377,17 +377,23 @@ async def test_an_issue_that_lost_its_stock_to_another_finds_it_elsewhere(
     assert await site.on_hand() == {"BOLT MAIN": 5, "BOLT PICK": 1}
 
 
-async def test_many_issues_of_scattered_stock_take_each_unit_once(client: httpx.AsyncClient, site: Site) -> None:
-    for number in range(20):
+async def test_many_issues_of_scattered_stock_take_each_unit_once(
+    client: httpx.AsyncClient, other_process: Api, site: Site
+) -> None:
+    rival = other_process.client(site.caller([Permission.INVENTORY_WRITE]))
+    for number in range(40):
         await site.a_lot("PILL", f"AB{number:03}", expires_in=number + 1)
         await site.put("PILL", 2, lot=f"AB{number:03}")
     body = an_issue(site, of(site, "PILL", 1))
 
     answers = await asyncio.gather(
-        *(client.post(URL, json=body, headers={"Idempotency-Key": str(n)}) for n in range(50))
+        *(
+            one.post(URL, json=body, headers={"Idempotency-Key": str(n)})
+            for n, one in enumerate([client, rival] * 50)
+        )
     )
 
-    assert sorted(answer.status_code for answer in answers) == [200] * 40 + [409] * 10
+    assert sorted(answer.status_code for answer in answers) == [200] * 80 + [409] * 20
     assert await site.on_hand() == {}
     assert await site.drift() == []
 
