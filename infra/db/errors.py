@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import asyncpg
+from asyncpg.exceptions import _base as driver_errors
 
 from domain.errors import DomainError, FieldError, Reason
 from infra.observability.metrics import LEDGER_RETRIES
@@ -91,6 +92,10 @@ _TABLE: tuple[tuple[Any, Callable[[Any], DomainError]], ...] = (
     (asyncpg.LockNotAvailableError, _busy("Another write holds this; try again shortly", seconds=1)),
     (asyncpg.QueryCanceledError, _busy("The database took too long; try again", seconds=2)),
     (RETRYABLE, _busy("Too much contention; try again", seconds=1)),
-    (asyncpg.DataError, lambda _: FieldError(("", "a value is outside of what can be stored"))),
+    # The second is the driver's own, raised before anything is sent; it counts as an InterfaceError, too.
+    (
+        (asyncpg.DataError, driver_errors.DataError),
+        lambda _: FieldError(("", "a value is outside of what can be stored")),
+    ),
     (AWAY, _away),
 )

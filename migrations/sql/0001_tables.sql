@@ -306,7 +306,9 @@ CREATE TABLE products (
     CONSTRAINT fk_products_tenant_id_uom_id FOREIGN KEY(tenant_id, uom_id) REFERENCES uoms (tenant_id, id)
 );
 
-CREATE INDEX ix_products_tenant_id_category_id ON products (tenant_id, category_id);
+CREATE INDEX ix_products_tenant_id_barcode ON products (tenant_id, barcode) WHERE barcode IS NOT NULL;
+CREATE INDEX ix_products_tenant_id_category_id_sku ON products (tenant_id, category_id, sku);
+CREATE INDEX ix_products_tenant_id_name_id ON products (tenant_id, name, id);
 CREATE INDEX ix_products_tenant_id_uom_id ON products (tenant_id, uom_id);
 ALTER TABLE products ADD CONSTRAINT uq_products_tenant_id_sku UNIQUE (tenant_id, sku);
 ALTER TABLE products ADD CONSTRAINT pk_products PRIMARY KEY (tenant_id, id);
@@ -379,6 +381,7 @@ CREATE TABLE bins (
     CONSTRAINT fk_bins_tenant_id_location_id_area_id FOREIGN KEY(tenant_id, location_id, area_id) REFERENCES areas (tenant_id, location_id, id)
 );
 
+CREATE INDEX ix_bins_tenant_id_area_id ON bins (tenant_id, area_id);
 CREATE UNIQUE INDEX uq_bins_default ON bins (tenant_id, location_id) WHERE is_default;
 ALTER TABLE bins ADD CONSTRAINT uq_bins_tenant_id_location_id_code UNIQUE (tenant_id, location_id, code);
 ALTER TABLE bins ADD CONSTRAINT uq_bins_tenant_id_location_id_id UNIQUE (tenant_id, location_id, id);
@@ -406,6 +409,7 @@ CREATE TABLE lots (
 );
 
 CREATE INDEX ix_lots_tenant_id_expires_on ON lots (tenant_id, expires_on);
+CREATE INDEX ix_lots_tenant_id_number ON lots (tenant_id, number);
 ALTER TABLE lots ADD CONSTRAINT uq_lots_tenant_id_product_id_number UNIQUE (tenant_id, product_id, number);
 ALTER TABLE lots ADD CONSTRAINT uq_lots_tenant_id_product_id_id UNIQUE (tenant_id, product_id, id);
 ALTER TABLE lots ADD CONSTRAINT pk_lots PRIMARY KEY (tenant_id, id);

@@ -75,7 +75,9 @@ products = tenant_table(
     within_tenant("category_id", to="categories"),
     within_tenant("uom_id", to="uoms"),
     UniqueConstraint("tenant_id", "sku"),
-    Index("ix_products_tenant_id_category_id", "tenant_id", "category_id"),
+    Index("ix_products_tenant_id_category_id_sku", "tenant_id", "category_id", "sku"),
+    Index("ix_products_tenant_id_name_id", "tenant_id", "name", "id"),
+    Index("ix_products_tenant_id_barcode", "tenant_id", "barcode", postgresql_where=text("barcode IS NOT NULL")),
     Index("ix_products_tenant_id_uom_id", "tenant_id", "uom_id"),
 )
 uom_conversions = tenant_table(
@@ -150,6 +152,7 @@ bins = tenant_table(
     within_tenant("location_id", "area_id", to="areas", target=("location_id", "id")),
     UniqueConstraint("tenant_id", "location_id", "code"),
     UniqueConstraint("tenant_id", "location_id", "id"),
+    Index("ix_bins_tenant_id_area_id", "tenant_id", "area_id"),
     Index("uq_bins_default", "tenant_id", "location_id", unique=True, postgresql_where=text("is_default")),
 )
 # A product without lot control keeps its stock in one default lot, a row with the empty number: rows, never nulls.
@@ -171,6 +174,7 @@ lots = tenant_table(
     UniqueConstraint("tenant_id", "product_id", "number"),
     UniqueConstraint("tenant_id", "product_id", "id"),
     Index("ix_lots_tenant_id_expires_on", "tenant_id", "expires_on"),
+    Index("ix_lots_tenant_id_number", "tenant_id", "number"),
 )
 stock_levels = tenant_table(
     "stock_levels",
