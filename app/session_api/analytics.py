@@ -1,0 +1,1 @@
+"""What a period of the ledger says, for a dashboard."""

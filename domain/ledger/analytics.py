@@ -1,0 +1,1 @@
+"""What a period of the ledger says: goods in and out, shrinkage, turns, ageing, count accuracy."""

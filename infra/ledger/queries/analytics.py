@@ -1,0 +1,1 @@
+"""Analytics of stock and its movements over a period."""
