@@ -242,8 +242,10 @@ def _adjustments(data: AdjustRequest) -> list[Adjustment]:
 def _adjustment(item: AdjustItem, at: str) -> Adjustment:
     if item.quantity <= 0:
         raise FieldError((f"{at}quantity", "must be greater than zero; `type` says the direction"))
+    keys = (item.product_master_id, item.location_id, item.bin_id, item.lot_id)
     named_by_keys = item.product_master_id is not None and item.location_id is not None
-    if (item.inventory_item_id is None) != named_by_keys:
+    # Both would leave open which of them counts when they contradict each other.
+    if not named_by_keys if item.inventory_item_id is None else any(key is not None for key in keys):
         message = "name the line by its id, or by productMasterId and locationId (binId and lotId optional)"
         raise FieldError((f"{at}inventoryItemId", message))
     sign = 1 if item.type is AdjustmentType.INCREASE else -1

@@ -123,7 +123,9 @@ def _blocked(refused: DomainError, posting_id: UUID) -> DomainError:
     """The ledger's refusal in the words of a reversal. The index is that of an entry which nobody sent."""
     facts = {name: value for name, value in refused.facts.items() if name not in {"entry", "posting_id"}}
     reason, message = refused.reason, refused.message
-    if reason is Reason.COUNTED_SINCE:
+    if reason is Reason.LOCATION_DENIED:
+        facts.pop("line_id", None)  # the caller named the transaction and may not know what is in it
+    elif reason is Reason.COUNTED_SINCE:
         reason = Reason.REVERSAL_BLOCKED
         message = "A line of it has been counted since; the count stands, correct the line by an adjustment"
     elif reason is Reason.INSUFFICIENT_STOCK:

@@ -52,6 +52,19 @@ SYNONYMS = {
 }
 """Names of ids in routes that mean what a fact of another name says."""
 
+ELSEWHERE = (
+    ("locationId", "otherLocationId"),
+    ("areaId", "otherAreaId"),
+    ("binId", "elsewhereBinId"),
+    ("otherBinId", "elsewhereBinId"),
+    ("inventoryItemId", "elsewhereItemId"),
+    ("lottedInventoryItemId", "elsewhereLottedItemId"),
+    ("transactionId", "elsewhereTransactionId"),
+)
+"""Facts that stand at a location, and their like at the other one."""
+ELSEWHERE_CODES = ("SHOP", "FLOOR", "SHELF")
+"""What the other location, its area and its bin are called."""
+
 
 class Company(msgspec.Struct, frozen=True, kw_only=True):
     """One tenant. `facts` are texts by the names that the wire uses."""
@@ -83,7 +96,7 @@ class Company(msgspec.Struct, frozen=True, kw_only=True):
     def fill(self, value: Any) -> Any:
         """A declared example with its `{name}` places filled in."""
         if isinstance(value, str):
-            return re.sub(r"\{(\w+)\}", lambda m: self.fact(m[1]), value)
+            return re.sub(r"\{([a-z]\w*)\}", lambda m: self.fact(m[1]), value)
         if isinstance(value, Mapping):
             return {name: self.fill(item) for name, item in value.items()}
         if isinstance(value, Sequence):
@@ -94,6 +107,12 @@ class Company(msgspec.Struct, frozen=True, kw_only=True):
         """A path with the tenant's ids in its places."""
         pick = self.spare if spare else self.fact
         return re.sub(r"\{(\w+)\}", lambda m: pick(m[1]), template)
+
+    def elsewhere(self) -> "Company":
+        """The same tenant as seen from its other location: every fact that stands in a place stands there."""
+        return msgspec.structs.replace(
+            self, facts=self.facts | {here: self.facts[there] for here, there in ELSEWHERE}
+        )
 
     @property
     def telling(self) -> frozenset[bytes]:
@@ -118,6 +137,8 @@ async def found_company(admin: "asyncpg.Connection[Any]", slug: str) -> Company:
             "lotNumber": f"L1-{mark}",
             "otherLotNumber": f"L2-{mark}",
             "sku": f"BOLT-{mark}",
+            "rightLotNumber": f"L2-{mark}",
+            "rightLotExpiryDate": _expiry().isoformat(),
             "name": "swagger-ui.css",
         },
     )
@@ -134,7 +155,7 @@ async def found_company(admin: "asyncpg.Connection[Any]", slug: str) -> Company:
 
 
 _IDS = (
-    *("productMasterId", "lotProductId", "spareProductMasterId"),
+    *("productMasterId", "lotProductId", "unstockedProductMasterId", "spareProductMasterId"),
     *("uomId", "otherUomId", "spareUomId", "uomConversionId", "spareUomConversionId"),
     *("categoryId", "spareCategoryId"),
     *("locationId", "otherLocationId", "spareLocationId"),
@@ -145,8 +166,12 @@ _IDS = (
 )
 
 
+def _expiry() -> dt.date:
+    return dt.date.fromordinal(dt.date.today().toordinal() + 400)  # noqa: DTZ011 - far from any day that matters
+
+
 def _rows(company: Company, ids: Mapping[str, UUID]) -> dict[str, list[dict[str, object]]]:
-    mark, expires = company.mark, dt.date.fromordinal(dt.date.today().toordinal() + 400)  # noqa: DTZ011 - a plan
+    mark, expires = company.mark, _expiry()
 
     def thing(name: str, code: str, **more: object) -> dict[str, object]:
         return {"id": ids[name], "code": f"{code}-{mark}", "name": f"{code} of {mark}", **more}
@@ -170,6 +195,7 @@ def _rows(company: Company, ids: Mapping[str, UUID]) -> dict[str, list[dict[str,
         "products": [
             product("productMasterId", "BOLT"),
             product("lotProductId", "MILK", is_lot_controlled=True, is_expiry_required=True),
+            product("unstockedProductMasterId", "NEW"),
             product("spareProductMasterId", "SPARE"),
         ],
         "uom_conversions": [
@@ -202,12 +228,14 @@ def _rows(company: Company, ids: Mapping[str, UUID]) -> dict[str, list[dict[str,
             place("otherBinId", "PICK", "locationId", type="PICKING"),
             place("spareBinId", "EMPTY", "locationId"),
             place("elsewhereBinId", "SHELF", "otherLocationId", is_default=True),
+            {**place("spareBinId", "GROUND", "spareLocationId", is_default=True), "id": new_id()},
         ],
         "lots": [
             lot("lotId", "lotProductId", company.facts["lotNumber"], expires_on=expires),
             lot("otherLotId", "lotProductId", company.facts["otherLotNumber"], expires_on=expires),
             lot("spareLotId", "lotProductId", f"L3-{mark}", expires_on=expires),
             lot("defaultLotId", "productMasterId", "", is_default=True),
+            {"id": new_id(), "product_id": ids["unstockedProductMasterId"], "number": "", "is_default": True},
         ],
         "stock_levels": [
             {"product_id": ids["productMasterId"], "location_id": ids["locationId"], "min_qty": Decimal(10)}
@@ -219,9 +247,10 @@ async def _stock(admin: "asyncpg.Connection[Any]", company: Company, ids: Mappin
     """Stock on four lines, and a history: what came in, what was adjusted, what was counted."""
     places = {
         "inventoryItemId": ("productMasterId", "locationId", "binId", "defaultLotId"),
-        "lotItemId": ("lotProductId", "locationId", "binId", "lotId"),
+        "lottedInventoryItemId": ("lotProductId", "locationId", "binId", "lotId"),
         "otherLotItemId": ("lotProductId", "locationId", "binId", "otherLotId"),
         "elsewhereItemId": ("productMasterId", "otherLocationId", "elsewhereBinId", "defaultLotId"),
+        "elsewhereLottedItemId": ("lotProductId", "otherLocationId", "elsewhereBinId", "lotId"),
     }
 
     async def posted(kind: Kind, item: str, delta: Decimal, **entry: Any) -> Posted:

@@ -2,6 +2,7 @@
 
 from functools import lru_cache
 from typing import Any
+from urllib.parse import quote
 
 import jsonschema_rs
 import msgspec
@@ -21,7 +22,7 @@ def _validator(pointer: str) -> jsonschema_rs.Draft202012Validator:
 
 
 def _pointer(*steps: str) -> str:
-    return "/".join(step.replace("~", "~0").replace("/", "~1") for step in steps)
+    return quote("/".join(step.replace("~", "~0").replace("/", "~1") for step in steps))
 
 
 def faults_of_answer(operation: Operation, status: int, kind: str, content: bytes) -> list[str]:

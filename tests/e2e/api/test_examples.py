@@ -1,26 +1,33 @@
 """The examples that routes declare are true: each is sent as it stands and answered as documented."""
 
+from typing import Any
+
 import httpx
 import pytest
 
 from domain.values import new_id
 from tests.e2e.api.company import Company, Session, begin_session
 from tests.e2e.api.conftest import Connection, Founding
+from tests.e2e.api.forms import FORMS
 from tests.e2e.api.operations import Operation, all_operations, named
 from tests.e2e.api.schemas import faults_of_answer
 
 
-@pytest.fixture
-async def session(admin: Connection, company: Company) -> Session:
+async def a_session(admin: Connection, company: Company) -> Session:
     """Of somebody who may do everything."""
     user_id = await admin.fetchval("SELECT id FROM users WHERE email = $1", company.facts["email"])
     return await begin_session(admin, company, user_id)
 
 
+@pytest.fixture
+async def session(admin: Connection, company: Company) -> Session:
+    return await a_session(admin, company)
+
+
 async def sent(
-    http: httpx.AsyncClient, company: Company, operation: Operation, session: Session
+    http: httpx.AsyncClient, company: Company, operation: Operation, session: Session, *, form: Any = None
 ) -> httpx.Response:
-    body = company.fill(operation.example)
+    body = company.fill(operation.example if form is None else form)
     return await http.request(
         operation.method,
         company.path(operation.path, spare=operation.method == "DELETE"),
@@ -41,6 +48,23 @@ async def test_an_example_is_answered_as_documented(
     if operation.document:
         kind = response.headers["content-type"]
         assert faults_of_answer(operation, response.status_code, kind, response.content) == []
+
+
+@pytest.mark.parametrize("operation", [o for o in all_operations() if o.id in FORMS], ids=named)
+async def test_other_ways_to_say_it_are_answered_as_documented(
+    http: httpx.AsyncClient, found: Founding, admin: Connection, operation: Operation
+) -> None:
+    for form in FORMS[operation.id]:
+        company = await found()
+        response = await sent(http, company, operation, await a_session(admin, company), form=form)
+
+        assert response.is_success, f"{response.status_code} {response.text}"
+        kind = response.headers["content-type"]
+        assert faults_of_answer(operation, response.status_code, kind, response.content) == []
+
+
+def test_every_other_way_is_one_of_a_route_that_is_there() -> None:
+    assert FORMS.keys() <= {operation.id for operation in all_operations()}
 
 
 @pytest.mark.parametrize(

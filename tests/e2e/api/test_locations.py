@@ -1,0 +1,130 @@
+"""Who was let in for one location sees and changes nothing at another, on any route."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+
+from tests.e2e.api.company import ELSEWHERE, ELSEWHERE_CODES, Company, add_user, begin_session, master_key
+from tests.e2e.api.conftest import Connection, Founding
+from tests.e2e.api.foreign import Twins, leaks, seen_alike, twins
+from tests.e2e.api.operations import Operation, guarded, named, unsafe
+from tests.ledger.promises import show
+
+AT = """
+    SELECT 'line ' || id, concat_ws(' ', on_hand, reserved, held, version) FROM stock_lines WHERE location_id = $1
+    UNION ALL SELECT 'movement ' || position, '' FROM movements WHERE location_id = $1
+    UNION ALL SELECT 'location ' || id, version || name FROM locations WHERE id = $1
+    UNION ALL SELECT 'area ' || id, version || name FROM areas WHERE location_id = $1
+    UNION ALL SELECT 'bin ' || id, version || name FROM bins WHERE location_id = $1
+    UNION ALL SELECT 'levels ' || product_id, version::text FROM stock_levels WHERE location_id = $1
+"""
+
+REFUSALS = {"403 LOCATION_DENIED", "404 NOT_FOUND", "400 VALIDATION_ERROR"}
+NAMED_ONLY = {("setProductInventoryLevels", "sourceLocationId")}
+"""Where stock for here would come from may be said by one who may not go there."""
+
+type Headers = Mapping[str, str]
+
+
+@pytest.fixture(scope="module")
+async def company(found: Founding) -> Company:
+    return await found()
+
+
+@pytest.fixture(scope="module", params=["session", "key"])
+async def caller(request: pytest.FixtureRequest, admin: Connection, company: Company) -> Headers:
+    """Somebody who may do everything at the first location, and nothing elsewhere."""
+    here = UUID(company.facts["locationId"])
+    if request.param == "key":
+        return await master_key(admin, company, location_ids=[here])
+    user_id = await add_user(admin, company, "admin", location_id=here)
+    return (await begin_session(admin, company, user_id)).headers
+
+
+@pytest.fixture(scope="module")
+def telling(company: Company) -> frozenset[bytes]:
+    """What is only known at the other location."""
+    ids = {company.facts[there] for _, there in ELSEWHERE} | {company.facts["otherAreaId"]}
+    return frozenset(text.encode() for text in {*ids, *(f"{code}-{company.mark}" for code in ELSEWHERE_CODES)})
+
+
+async def at_the_other(admin: Connection, company: Company) -> dict[str, str]:
+    return dict(await admin.fetch(AT, UUID(company.facts["otherLocationId"])))
+
+
+def elsewhere(company: Company, operations: list[Operation]) -> Iterator[Twins]:
+    """Requests that name something at the other location, each beside its twin that names nothing."""
+    there = company.elsewhere()
+    moved = {value for name, value in there.facts.items() if value != company.facts[name]}
+    for operation in operations:
+        for twin in twins(operation, company, there):
+            if twin.foreign.sent & moved:
+                yield twin
+
+
+async def test_lists_show_what_is_here_and_nothing_of_elsewhere(
+    http: httpx.AsyncClient, company: Company, caller: Headers, telling: frozenset[bytes]
+) -> None:
+    told = []
+    for operation in (o for o in guarded() if o.is_safe):
+        queries: list[dict[str, Any]] = [company.fill(operation.query), {}]
+        for query in queries:
+            answer = await http.get(company.path(operation.path), params=query, headers=dict(caller))
+
+            assert answer.status_code == 200, f"{operation.id} {answer.text}"
+            told += [(operation.id, word) for word in leaks(answer, telling, frozenset())]
+
+    assert told == []
+
+
+async def test_what_stands_elsewhere_cannot_be_read(
+    http: httpx.AsyncClient, company: Company, caller: Headers, telling: frozenset[bytes]
+) -> None:
+    different, told = [], []
+    for twin in elsewhere(company, [o for o in guarded() if o.is_safe]):
+        foreign, unknown = await twin.foreign.send(http, caller), await twin.unknown.send(http, caller)
+        if not seen_alike(twin, foreign, unknown):
+            different.append((twin.operation.id, twin.place, foreign.text[:200], unknown.text[:200]))
+        told += [(twin.operation.id, twin.place, word) for word in leaks(foreign, telling, twin.foreign.sent)]
+
+    assert different == []
+    assert told == []
+
+
+async def test_what_stands_elsewhere_cannot_be_changed(
+    http: httpx.AsyncClient, admin: Connection, company: Company, caller: Headers, telling: frozenset[bytes]
+) -> None:
+    before = await at_the_other(admin, company)
+    refused: dict[tuple[str, str], str] = {}
+    told = []
+    for twin in elsewhere(company, unsafe()):
+        answer = await twin.foreign.send(http, caller)
+        code = "" if answer.is_success else answer.json()["details"]["code"]
+        refused[twin.operation.id, twin.place] = f"{answer.status_code} {code}"
+        # The refusal may say which location one was kept from.
+        said = twin.foreign.sent | {company.facts["otherLocationId"]}
+        told += [(twin.operation.id, twin.place, word) for word in leaks(answer, telling, said)]
+
+    show("P-36", location_scope=True, attempts=len(refused), leaks=len(told))
+    assert await at_the_other(admin, company) == before
+    assert told == []
+    allowed = {place for place, answer in refused.items() if answer not in REFUSALS}
+    assert {(operation, place.rpartition(" ")[2]) for operation, place in allowed} <= NAMED_ONLY
+
+
+@pytest.mark.parametrize("operation", [o for o in unsafe() if o.id != "logout"], ids=named)
+async def test_a_write_that_is_about_elsewhere_altogether_is_denied(
+    http: httpx.AsyncClient, company: Company, caller: Headers, operation: Operation
+) -> None:
+    there = company.elsewhere()
+    path, body = there.path(operation.path), there.fill(operation.example)
+    if (path, body) == (company.path(operation.path), company.fill(operation.example)):
+        pytest.skip("it is not about a place")
+
+    answer = await http.request(operation.method, path, json=body, headers=dict(caller))
+
+    assert answer.status_code == 403, answer.text
+    assert answer.json()["details"]["code"] == "LOCATION_DENIED"
