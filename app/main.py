@@ -13,13 +13,17 @@ from app.http.application import Outside, build
 from app.http.draining import Drained
 from app.http.tracing import Traced
 from app.session_api.adjustments import AdjustmentController
+from app.session_api.analytics import AnalyticsController
 from app.session_api.auth import AuthController
 from app.session_api.bins import BinController
 from app.session_api.categories import CategoryController
 from app.session_api.documents import DocumentController
+from app.session_api.inventory import InventoryController
 from app.session_api.issues import IssueController
+from app.session_api.levels import LevelController
 from app.session_api.lot_correction import LotCorrectionController
 from app.session_api.lots import LotController
+from app.session_api.movements import MovementController
 from app.session_api.operations import OperationsController
 from app.session_api.places import AreaController, LocationController
 from app.session_api.products import ProductController
@@ -46,6 +50,7 @@ from infra.ledger.grouping import GroupedLedger
 from infra.ledger.lot_moves import SqlLotMoveReads
 from infra.ledger.new_lots import LotPostingSqlWork
 from infra.ledger.originals import SqlReversalReads
+from infra.ledger.queries.analytics import SqlAnalyticsReads
 from infra.ledger.reference import CachedReference
 from infra.observability.logs import configure_logs, log_config, resolve_format
 from infra.observability.metrics import HTTP_REQUESTS, HTTP_SECONDS, render_metrics
@@ -76,16 +81,20 @@ __all__ = [
 
 CONTROLLERS: Sequence[ControllerRouterHandler] = (
     AdjustmentController,
+    AnalyticsController,
     AreaController,
     AuthController,
     BinController,
     CategoryController,
     ConversionController,
     DocumentController,
+    InventoryController,
     IssueController,
+    LevelController,
     LocationController,
     LotController,
     LotCorrectionController,
+    MovementController,
     OperationsController,
     ProductController,
     ReceiptController,
@@ -142,6 +151,7 @@ def litestar_app(settings: Settings) -> Litestar:
 def _ports(database: Database, settings: Settings) -> Mapping[str, object]:
     """The areas' ports under the names that handlers ask for."""
     return {
+        "analytics": SqlAnalyticsReads(database),
         "answers": SqlAnswers(database),
         "begin_catalog": beginning(database, SqlCatalogWork),
         "begin_count": beginning(database, CountSqlWork),
