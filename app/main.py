@@ -13,7 +13,6 @@ from app.http.application import Outside, build
 from app.http.draining import Drained
 from app.http.tracing import Traced
 from app.session_api.adjustments import AdjustmentController
-from app.session_api.analytics import AnalyticsController
 from app.session_api.auth import AuthController
 from app.session_api.bins import BinController
 from app.session_api.categories import CategoryController
@@ -50,7 +49,8 @@ from infra.ledger.grouping import GroupedLedger
 from infra.ledger.lot_moves import SqlLotMoveReads
 from infra.ledger.new_lots import LotPostingSqlWork
 from infra.ledger.originals import SqlReversalReads
-from infra.ledger.queries.analytics import SqlAnalyticsReads
+from infra.ledger.queries.history import SqlMovementReader
+from infra.ledger.queries.stock import SqlStockReader
 from infra.ledger.reference import CachedReference
 from infra.observability.logs import configure_logs, log_config, resolve_format
 from infra.observability.metrics import HTTP_REQUESTS, HTTP_SECONDS, render_metrics
@@ -81,7 +81,6 @@ __all__ = [
 
 CONTROLLERS: Sequence[ControllerRouterHandler] = (
     AdjustmentController,
-    AnalyticsController,
     AreaController,
     AuthController,
     BinController,
@@ -151,18 +150,19 @@ def litestar_app(settings: Settings) -> Litestar:
 def _ports(database: Database, settings: Settings) -> Mapping[str, object]:
     """The areas' ports under the names that handlers ask for."""
     return {
-        "analytics": SqlAnalyticsReads(database),
         "answers": SqlAnswers(database),
         "begin_catalog": beginning(database, SqlCatalogWork),
         "begin_count": beginning(database, CountSqlWork),
         "begin_lots": beginning(database, LotPostingSqlWork),
         "catalog": SqlCatalogQueries(database),
         "goods_reads": SqlGoodsReads(database),
+        "history": SqlMovementReader(database),
         "issue_reads": SqlIssueReads(database),
         "ledger": GroupedLedger(database, queue_limit=settings.posting_queue_limit),
         "lot_move_reads": SqlLotMoveReads(database),
         "reference": CachedReference(database),
         "reversal_reads": SqlReversalReads(database),
+        "stock": SqlStockReader(database),
     }
 
 
