@@ -15,6 +15,7 @@ from msgspec import UNSET, Meta, UnsetType
 from app.http.headers import ledger_headers
 from app.http.routes import route
 from app.http.wire import Answer, Body, Json, Text2000
+from app.session_api.adjustment_lists import AdjustmentLists
 from domain.access.model import Act, Permission
 from domain.errors import FieldError, Reason
 from domain.ledger.adjusting import Adjustment, adjust
@@ -125,7 +126,7 @@ class ReasonCodes(Answer, frozen=True, kw_only=True):
     data: Sequence[ReasonCodeAnswer]
 
 
-class AdjustmentController(Controller):
+class AdjustmentController(AdjustmentLists, Controller):
     path = "/api/inventory"
     tags: Sequence[str] | None = ("Adjustments",)
 

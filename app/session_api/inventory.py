@@ -144,7 +144,7 @@ class InventoryController(Controller):
             search=searched(search),
             status=status,
             expiring_before=expiring_before,
-            as_of=None if as_of is None else moment("asOf", as_of),
+            as_of=moment("asOf", as_of),
             basis=as_of_basis,
         )
         _refuse_unaffordable(wanted)
@@ -197,12 +197,14 @@ class InventoryController(Controller):
         return at_position(shown, by_bin.position, x_min_ledger_position)
 
 
-def moment(name: str, text: str) -> datetime:
-    """A time in a query.
+def moment(name: str, text: str | None) -> datetime | None:
+    """A time in a query, if there is one.
 
     Raises:
         FieldError: it is not RFC 3339 with an offset (in an address a plus is written %2B).
     """
+    if text is None:
+        return None
     try:
         return _time.decode(msgspec.json.encode(text))
     except msgspec.DecodeError:

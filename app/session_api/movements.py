@@ -1,7 +1,6 @@
-"""The ledger itself: movements, a line's history, single transactions, adjustments and counts."""
+"""The ledger itself: movements, a line's history, single transactions."""
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from typing import Annotated, Any
 from uuid import UUID
@@ -20,11 +19,6 @@ from app.session_api.inventory import LocationId, ProductId, mark_of, moment, re
 from domain.access.model import Act, Permission
 from domain.errors import FieldError, Reason, not_found
 from domain.ledger.history import (
-    AdjustmentEntry,
-    AdjustmentsWanted,
-    CountsAfter,
-    CountSession,
-    CountsWanted,
     Movement,
     MovementReader,
     MovementsWanted,
@@ -35,9 +29,6 @@ from domain.ledger.reading import Found
 
 DEFAULT_LIMIT, LIMIT_MAX = 50, 200
 OFFSET_MAX = 100_000
-
-
-_date: msgspec.json.Decoder[date] = msgspec.json.Decoder(date)
 
 
 class MovementSort(StrEnum):
@@ -60,21 +51,11 @@ class Movements(Answer, frozen=True, kw_only=True):
     pagination: Continuation
 
 
-class Adjustments(Answer, frozen=True, kw_only=True):
-    entries: Sequence[AdjustmentEntry]
-    pagination: Continuation
-
-
-class Counts(Answer, frozen=True, kw_only=True):
-    data: Sequence[CountSession]
-    pagination: Continuation
-
-
 class TransactionAnswer(Answer, frozen=True, kw_only=True):
     data: Transaction
 
 
-class _Place[A](msgspec.Struct, frozen=True, array_like=True):
+class Place[A](msgspec.Struct, frozen=True, array_like=True):
     """A cursor: in which list, the last one shown, and the total that was known then."""
 
     mark: int
@@ -145,14 +126,14 @@ class MovementController(Controller):
             posting_id=transaction_id,
             reason_code_id=reason_code_id,
             kind=transaction_type,
-            effective_from=_optional("effectiveFrom", effective_from),
-            effective_to=_optional("effectiveTo", effective_to),
-            recorded_from=_optional("recordedFrom", recorded_from),
-            recorded_to=_optional("recordedTo", recorded_to),
+            effective_from=moment("effectiveFrom", effective_from),
+            effective_to=moment("effectiveTo", effective_to),
+            recorded_from=moment("recordedFrom", recorded_from),
+            recorded_to=moment("recordedTo", recorded_to),
         )
-        place = _placed(wanted, cursor, _Place[Position])
-        found = await history.movements(_from(wanted, place))
-        answer = Movements(data=found.rows, pagination=_continuation(wanted, found, place))
+        place = placed(wanted, cursor, Place[Position])
+        found = await history.movements(starting(wanted, place))
+        answer = Movements(data=found.rows, pagination=continuation(wanted, found, place))
         return at_position(answer, found.position, x_min_ledger_position)
 
     @route(
@@ -182,11 +163,11 @@ class MovementController(Controller):
             is_oldest_first=sort is MovementSort.OLDEST,
             line_id=line_id,
         )
-        place = _placed(wanted, cursor, _Place[Position])
-        found = await history.history(_from(wanted, place))
+        place = placed(wanted, cursor, Place[Position])
+        found = await history.history(starting(wanted, place))
         if found is None:
             raise not_found("inventory item")
-        answer = Movements(data=found.rows, pagination=_continuation(wanted, found, place))
+        answer = Movements(data=found.rows, pagination=continuation(wanted, found, place))
         return at_position(answer, found.position, x_min_ledger_position)
 
     @route(
@@ -212,89 +193,10 @@ class MovementController(Controller):
             raise not_found("transaction")
         return at_position(TransactionAnswer(data=found.rows[0]), found.position, x_min_ledger_position)
 
-    @route(
-        "GET",
-        "/adjustments",
-        operation="listInventoryAdjustments",
-        summary="List inventory adjustments",
-        permissions=Permission.INVENTORY_ADJUST,
-        description="What corrected the books, newest first: adjustments, counts, lot corrections and reversals. "
-        "`startDate` and `endDate` are days in UTC, both included, or times.",
-        query={"locationId": "{locationId}"},
-    )
-    async def adjustments(
-        self,
-        *,
-        act: NamedDependency[SkipValidation[Act]],
-        history: NamedDependency[SkipValidation[MovementReader]],
-        inventory_item_id: FromQuery[LineId] = None,
-        product_master_id: FromQuery[ProductId] = None,
-        location_id: FromQuery[LocationId] = None,
-        reason_code_id: FromQuery[ReasonId] = None,
-        start_date: FromQuery[Annotated[str | None, QueryParameter(name="startDate", max_length=40)]] = None,
-        end_date: FromQuery[Annotated[str | None, QueryParameter(name="endDate", max_length=40)]] = None,
-        limit: FromQuery[Limit] = DEFAULT_LIMIT,
-        offset: FromQuery[Offset] = 0,
-        cursor: FromQuery[Cursor] = None,
-        x_min_ledger_position: FromHeader[MinPosition] = None,
-    ) -> Json[Adjustments]:
-        wanted = AdjustmentsWanted(
-            tenant_id=act.tenant_id,
-            scope=act.scope,
-            limit=limit,
-            offset=offset,
-            line_id=inventory_item_id,
-            product_id=product_master_id,
-            location_id=location_id,
-            reason_code_id=reason_code_id,
-            recorded_from=day_start("startDate", start_date),
-            recorded_to=day_end("endDate", end_date),
-        )
-        place = _placed(wanted, cursor, _Place[Position], offset=offset)
-        found = await history.adjustments(_from(wanted, place))
-        pagination = _continuation(wanted, found, place, offset=offset)
-        return at_position(
-            Adjustments(entries=found.rows, pagination=pagination), found.position, x_min_ledger_position
-        )
 
-    @route(
-        "GET",
-        "/adjustments/record-stock",
-        operation="listRecordedStock",
-        summary="List recorded stock adjustments",
-        permissions=Permission.INVENTORY_ADJUST,
-        description="The counts of whole products at locations, newest first, with what was in each place.",
-        query={"locationId": "{locationId}"},
-    )
-    async def counts(
-        self,
-        *,
-        act: NamedDependency[SkipValidation[Act]],
-        history: NamedDependency[SkipValidation[MovementReader]],
-        product_master_id: FromQuery[ProductId] = None,
-        location_id: FromQuery[LocationId] = None,
-        limit: FromQuery[Limit] = DEFAULT_LIMIT,
-        offset: FromQuery[Offset] = 0,
-        cursor: FromQuery[Cursor] = None,
-        x_min_ledger_position: FromHeader[MinPosition] = None,
-    ) -> Json[Counts]:
-        wanted = CountsWanted(
-            tenant_id=act.tenant_id,
-            scope=act.scope,
-            limit=limit,
-            offset=offset,
-            product_id=product_master_id,
-            location_id=location_id,
-        )
-        place = _placed(wanted, cursor, _Place[CountsAfter], offset=offset)
-        found = await history.counts(_from(wanted, place))
-        pagination = _continuation(wanted, found, place, offset=offset)
-        return at_position(Counts(data=found.rows, pagination=pagination), found.position, x_min_ledger_position)
-
-
-def _placed[A](
-    wanted: msgspec.Struct, cursor: str | None, kind: type[_Place[A]], *, offset: int = 0
-) -> _Place[A] | None:
+def placed[A](
+    wanted: msgspec.Struct, cursor: str | None, kind: type[Place[A]], *, offset: int = 0
+) -> Place[A] | None:
     place = read_cursor(cursor, kind)
     if place is not None:
         if offset:
@@ -303,12 +205,12 @@ def _placed[A](
     return place
 
 
-def _from[W: msgspec.Struct](wanted: W, place: _Place[Any] | None) -> W:
+def starting[W: msgspec.Struct](wanted: W, place: Place[Any] | None) -> W:
     return wanted if place is None else msgspec.structs.replace(wanted, after=place.after)
 
 
-def _continuation(
-    wanted: Any, found: Found[Any, Any], place: _Place[Any] | None, *, offset: int = 0
+def continuation(
+    wanted: Any, found: Found[Any, Any], place: Place[Any] | None, *, offset: int = 0
 ) -> Continuation:
     total, is_exact = found.total, found.is_exact
     if total is None:
@@ -319,26 +221,3 @@ def _continuation(
     return Continuation(
         limit=wanted.limit, offset=offset, total=total, is_total_exact=is_exact, next_cursor=next_cursor
     )
-
-
-def _optional(name: str, text: str | None) -> datetime | None:
-    return None if text is None else moment(name, text)
-
-
-def day_start(name: str, text: str | None) -> datetime | None:
-    """A day in UTC from its beginning, or a time."""
-    day = _day(text)
-    return _optional(name, text) if day is None else datetime.combine(day, time.min, UTC)
-
-
-def day_end(name: str, text: str | None) -> datetime | None:
-    """The end of a day in UTC, that is the beginning of the next, or a time."""
-    day = _day(text)
-    return _optional(name, text) if day is None else datetime.combine(day + timedelta(days=1), time.min, UTC)
-
-
-def _day(text: str | None) -> date | None:
-    try:
-        return None if text is None else _date.decode(msgspec.json.encode(text))
-    except msgspec.DecodeError:
-        return None

@@ -14,6 +14,7 @@ from msgspec import Meta
 from app.http.acts import Begin, Work, once
 from app.http.routes import route
 from app.http.wire import Answer, Body, Json, Text64, Text200, Text2000
+from app.session_api.adjustment_lists import CountLists
 from app.session_api.adjustments import ITEMS_MAX, When
 from app.session_api.receipts import GoodsLineRequest, goods_lines
 from app.session_api.recorded import TransactionData, positioned, recorded_answer
@@ -93,7 +94,7 @@ class CountUnit(CountWork, Work, Protocol):
     """A count in one transaction, with its answer kept beside it."""
 
 
-class RecordStockController(Controller):
+class RecordStockController(CountLists, Controller):
     path = "/api/inventory"
     tags: Sequence[str] | None = ("Adjustments",)
 
