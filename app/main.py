@@ -13,6 +13,7 @@ from app.http.application import Outside, build
 from app.http.draining import Drained
 from app.http.tracing import Traced
 from app.session_api.adjustments import AdjustmentController
+from app.session_api.analytics import AnalyticsController
 from app.session_api.auth import AuthController
 from app.session_api.bins import BinController
 from app.session_api.categories import CategoryController
@@ -49,6 +50,7 @@ from infra.ledger.grouping import GroupedLedger
 from infra.ledger.lot_moves import SqlLotMoveReads
 from infra.ledger.new_lots import LotPostingSqlWork
 from infra.ledger.originals import SqlReversalReads
+from infra.ledger.queries.analytics import SqlAnalyticsReads
 from infra.ledger.queries.history import SqlMovementReader
 from infra.ledger.queries.stock import SqlStockReader
 from infra.ledger.reference import CachedReference
@@ -81,6 +83,7 @@ __all__ = [
 
 CONTROLLERS: Sequence[ControllerRouterHandler] = (
     AdjustmentController,
+    AnalyticsController,
     AreaController,
     AuthController,
     BinController,
@@ -150,6 +153,7 @@ def litestar_app(settings: Settings) -> Litestar:
 def _ports(database: Database, settings: Settings) -> Mapping[str, object]:
     """The areas' ports under the names that handlers ask for."""
     return {
+        "analytics": SqlAnalyticsReads(database),
         "answers": SqlAnswers(database),
         "begin_catalog": beginning(database, SqlCatalogWork),
         "begin_count": beginning(database, CountSqlWork),
