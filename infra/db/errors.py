@@ -15,6 +15,7 @@ RETRYABLE = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 AWAY = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # an idle connection has just been told that the server ends it
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
