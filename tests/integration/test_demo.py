@@ -1,6 +1,7 @@
 """The demonstration, loaded into a real database through the product's own path."""
 
 import datetime as dt
+import shlex
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import httpx
 import pytest
 
 from domain.access.credentials import hash_of
@@ -20,7 +22,7 @@ from infra.demo.places import DC, LOCATIONS
 from infra.demo.plan import Plan
 from infra.demo.rows import COLUMNS, DemoDataError, read_csv
 from infra.postgres import Running
-from tests.lab import DatabaseUrls, a_database
+from tests.lab import DatabaseUrls, Served, a_database
 from tests.unit.test_demo_data import as_csv, write_sample
 
 BATCH = 1000
@@ -205,14 +207,39 @@ async def test_each_role_has_somebody_who_can_log_in(loaded: DemoReport, admin: 
     passwords.close()
 
 
+def pasted(call: str, url: str) -> httpx.Response:
+    """Send what curl would send."""
+    command, *words = shlex.split(call.replace("{url}", url))
+    assert command == "curl"
+    headers, body, address = {}, None, ""
+    while words:
+        match words.pop(0):
+            case "-s":
+                pass
+            case "-H":
+                name, _, value = words.pop(0).partition(": ")
+                headers[name] = value
+            case "-d":
+                body = words.pop(0)
+            case word:
+                address = word
+    return httpx.request("POST" if body else "GET", address, headers=headers, content=body)
+
+
+async def test_the_calls_to_begin_with_work_when_pasted(loaded: DemoReport, served: Served) -> None:
+    answers = [pasted(call, served.url) for call in loaded.calls]
+    assert [answer.status_code for answer in answers] == [200, 200, 200], [answer.text for answer in answers]
+
+
 async def test_asked_again_it_gives_a_new_key_and_posts_nothing(
     loaded: DemoReport, database_urls: DatabaseUrls, source: Path, admin: "asyncpg.Connection[Any]"
 ) -> None:
     assert await has_demo(database_urls.admin_url)
+    before = await admin.fetchval("SELECT count(*) FROM movements")
     again = await load_into(database_urls, source)
     assert (again.movements, again.already_there) == (loaded.movements, loaded.movements)
     assert (again.counts, again.users) == (loaded.counts, loaded.users)
-    assert await admin.fetchval("SELECT count(*) FROM movements") == loaded.movements
+    assert await admin.fetchval("SELECT count(*) FROM movements") == before
     rows = await admin.fetch("SELECT key_hash, revoked_at IS NULL AS live FROM api_keys")
     live = {row["key_hash"] for row in rows if row["live"]}
     assert live == {hash_of(again.api_key)}
