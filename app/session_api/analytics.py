@@ -7,9 +7,9 @@ from uuid import UUID
 
 from litestar import Controller
 from litestar.di import NamedDependency
-from litestar.params import QueryParameter, SkipValidation
+from litestar.params import FromHeader, QueryParameter, SkipValidation
 
-from app.http.headers import position_header
+from app.http.headers import MinPosition, at_position
 from app.http.routes import route
 from app.http.wire import Answer, Json
 from domain.access.model import Act, Permission
@@ -30,7 +30,7 @@ class AnalyticsController(Controller):
         "GET",
         "/analytics",
         operation="getInventoryAnalytics",
-        summary="Inventory analytics",
+        summary="Get inventory analytics",
         permissions=Permission.INVENTORY_READ,
         description="Movements count on the day on which they took effect, less what was reversed; values are at "
         "today's unit cost. Without dates: the thirty days up to the last movement's. Days are those of the "
@@ -54,6 +54,7 @@ class AnalyticsController(Controller):
         to_date: Annotated[
             date | None, QueryParameter(name="toDate", description="Included; days to come are left out.")
         ] = None,
+        x_min_ledger_position: FromHeader[MinPosition] = None,
     ) -> Json[AnalyticsData]:
         wanted = AnalyticsWanted(
             tenant_id=act.tenant_id,
@@ -64,4 +65,4 @@ class AnalyticsController(Controller):
             to_day=to_date,
         )
         found, position = await analyse(analytics, wanted)
-        return Json(AnalyticsData(data=found), headers=position_header(position))
+        return at_position(AnalyticsData(data=found), position, x_min_ledger_position)

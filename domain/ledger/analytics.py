@@ -37,6 +37,7 @@ from domain.values import plain
 
 DAYS_DEFAULT = 30
 DAYS_MAX = 400
+EARLIEST = date(1900, 1, 1)
 A_YEAR = 365
 AGES = (0, 31, 61, 91, 181, 366)
 """The first days of the age buckets; the last has no end."""
@@ -190,12 +191,14 @@ def period_of(wanted: AnalyticsWanted, frame: Frame) -> Period:
     if wanted.from_day is not None:
         from_day = wanted.from_day
     else:
-        from_day = date.fromordinal(max(1, to_day.toordinal() - DAYS_DEFAULT + 1))
+        from_day = max(EARLIEST, date.fromordinal(max(1, to_day.toordinal() - DAYS_DEFAULT + 1)))
     _require_period(from_day, to_day)
     return Period(from_day=from_day, to_day=to_day)
 
 
 def _require_period(from_day: date, to_day: date) -> None:
+    if to_day < EARLIEST:
+        raise FieldError(("toDate", f"must not be before {EARLIEST}"))
     if from_day > to_day:
         raise FieldError(("fromDate", "must not be after toDate, nor after today"))
     if (to_day - from_day).days >= DAYS_MAX:

@@ -79,7 +79,7 @@ def test_a_ratio_of_nothing_is_none(part: int, whole: int, expected: str | None)
         ((None, date(2026, 1, 30)), date(2026, 2, 10), (date(2026, 1, 1), date(2026, 1, 30))),
         ((date(2026, 3, 31), date(2026, 4, 30)), None, (TODAY, TODAY)),
         ((date(2026, 3, 31) - timedelta(days=399), TODAY), None, (date(2025, 2, 25), TODAY)),
-        ((None, date.min), None, (date.min, date.min)),
+        ((None, date(1900, 1, 3)), None, (date(1900, 1, 1), date(1900, 1, 3))),
     ],
 )
 def test_a_period_is_the_one_asked_for_or_thirty_days_and_has_no_day_to_come(
@@ -98,6 +98,8 @@ def test_a_period_is_the_one_asked_for_or_thirty_days_and_has_no_day_to_come(
         (date(2026, 4, 1), date(2026, 4, 2)),
         (TODAY - timedelta(days=400), TODAY),
         (date(2020, 1, 1), None),
+        (date.min, TODAY),
+        (date.max, None),
     ],
 )
 def test_a_period_that_ends_before_it_begins_or_is_too_long_is_refused(
