@@ -483,6 +483,11 @@ BEGIN
     RETURN QUERY SELECT r.* FROM unnest(r_ord, r_code, r_replayed, r_outcome) AS r(ord, code, replayed, outcome);
     IF cardinality(v_repeats) > 0 THEN
         RETURN QUERY SELECT r.* FROM ledger_outcomes(v_tenant, p_postings) r WHERE r.ord = ANY (v_repeats);
+        GET DIAGNOSTICS v_claimed = ROW_COUNT;
+        IF v_claimed < cardinality(v_repeats) THEN
+            RAISE EXCEPTION 'a tentative posting was refused, and its key comes again in the same call'
+                USING ERRCODE = 'serialization_failure';
+        END IF;
     END IF;
 END
 $$;

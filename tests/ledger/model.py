@@ -11,7 +11,7 @@ from uuid import UUID
 
 import msgspec
 
-from domain.errors import DomainError
+from domain.errors import DomainError, Reason
 from domain.ledger.model import INTERNAL, Direction, Entry, Kind, Posted, Posting
 from tests.ledger.builders import Shelf, Warehouse
 
@@ -124,7 +124,8 @@ class ModelLedger:
             same = fingerprint == act.idempotency.fingerprint
             return outcome if same else Told(code="IDEMPOTENCY_KEY_REUSED", facts={})
         outcome = self._decide(posting, now)
-        self._outcomes[key] = (act.idempotency.fingerprint, outcome)
+        if not (posting.tentative and outcome.code == Reason.INSUFFICIENT_STOCK):
+            self._outcomes[key] = (act.idempotency.fingerprint, outcome)
         return outcome
 
     def foresee(self, posting: Posting, *, now: datetime) -> Told:

@@ -40,6 +40,7 @@ class WishedPosting(msgspec.Struct, frozen=True, kw_only=True):
     wishes: tuple[Wish, ...]
     force: bool
     unchanged_ok: bool
+    tentative: bool
     locations: frozenset[int] | None
     """The caller's scope, by numbers; None is everywhere."""
     key: str | None
@@ -85,6 +86,7 @@ def wished_postings(draw: st.DrawFn, *, shelves: int, is_plain: bool = False) ->
         wishes=tuple(draw(st.lists(wishes(shelves=shelves, is_plain=is_plain), min_size=1, max_size=4))),
         force=draw(rarely),
         unchanged_ok=draw(st.booleans()),
+        tentative=not is_plain and draw(rarely),  # its key may come again in the same call
         locations=draw(mostly(None, frozenset({0}), frozenset({0, 1}), frozenset())),
         key=draw(mostly(draw(st.sampled_from([None, draw(st.uuids()).hex])), "again")),
     )
@@ -103,6 +105,7 @@ def grant(wished: WishedPosting, warehouse: Warehouse, model: ModelLedger) -> Po
         entries=entries,
         force=wished.force,
         unchanged_ok=wished.unchanged_ok,
+        tentative=wished.tentative,
         act=an_act(warehouse.tenant_id, key=wished.key, body=body, scope=scope),
     )
 

@@ -191,7 +191,8 @@ class LedgerMachine(RuleBasedStateMachine):
             self.model.learn(posting, answer)
             self.posted.append(answer)
         is_keyed = posting.act is not None and posting.act.idempotency is not None
-        if is_keyed and due.code not in {"IDEMPOTENCY_KEY_REUSED", "VALIDATION_ERROR"}:
+        is_forgotten = posting.tentative and due.code == "INSUFFICIENT_STOCK"
+        if is_keyed and not is_forgotten and due.code not in {"IDEMPOTENCY_KEY_REUSED", "VALIDATION_ERROR"}:
             self.keyed.append((posting, answer))
 
     def contents(self) -> dict[str, tuple[int, int]]:
