@@ -90,8 +90,8 @@ _STANDING = """
                 PARTITION BY n.product_id, n.location_id ORDER BY n.day DESC
                 ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
             ), 0) AS closing,
-            lead(n.day, 1, :to_day::date + 1) OVER (
-                PARTITION BY n.product_id, n.location_id ORDER BY n.day
+            lag(n.day, 1, :to_day::date + 1) OVER (
+                PARTITION BY n.product_id, n.location_id ORDER BY n.day DESC
             ) AS until
         FROM nets n JOIN standing t ON t.product_id = n.product_id AND t.location_id = n.location_id
     ), arrivals AS (
