@@ -5,6 +5,7 @@ million postings are not what is measured here. The books are right all the same
 movements, totals and counts agree with the lines, and positions have no gaps.
 """
 
+from datetime import datetime
 from uuid import UUID
 
 import asyncpg
@@ -36,6 +37,8 @@ class Stock(msgspec.Struct, frozen=True, kw_only=True):
     hot_line_id: UUID
     posting_id: UUID
     reason_code_id: UUID
+    now: datetime
+    """When it was made: its history is that of the year before."""
 
 
 def _id(kind: int, number: str) -> str:
@@ -162,7 +165,9 @@ async def _fill(connection: "asyncpg.Connection[asyncpg.Record]", tenant_id: UUI
         lines // 20,
     )
     assert line is not None
-    identify = f"SELECT {_id(LINE, '0')} AS hot, {_id(POSTING, '7')} AS posting, {_id(REASON, '3')} AS reason"
+    identify = (
+        f"SELECT {_id(LINE, '0')} AS hot, {_id(POSTING, '7')} AS posting, {_id(REASON, '3')} AS reason, now()"
+    )
     named = await connection.fetchrow(identify)
     assert named is not None
     return Stock(
@@ -177,6 +182,7 @@ async def _fill(connection: "asyncpg.Connection[asyncpg.Record]", tenant_id: UUI
         hot_line_id=named["hot"],
         posting_id=named["posting"],
         reason_code_id=named["reason"],
+        now=named["now"],
     )
 
 
