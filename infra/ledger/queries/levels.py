@@ -19,7 +19,7 @@ _LEVELS = """
         SELECT l.id, l.code, l.name, trim_scale(v.min_qty)::text AS min_qty,
             trim_scale(v.reorder_qty)::text AS reorder_qty, trim_scale(v.max_qty)::text AS max_qty,
             trim_scale(coalesce(v.safety_stock, 0))::text AS safety_stock,
-            v.preferred_bin_id, b.code AS preferred_bin, v.source_location_id, r.name AS source_location,
+            v.preferred_bin_id, b.code AS preferred_bin, r.id AS source_location_id, r.name AS source_location,
             v.lead_time_days, v.abc_class, trim_scale(coalesce(m.on_hand, 0))::text AS on_hand,
             trim_scale(coalesce(m.available, 0))::text AS available,
             trim_scale(coalesce(m.reserved, 0))::text AS reserved,
@@ -27,7 +27,7 @@ _LEVELS = """
         FROM locations l
         LEFT JOIN stock_levels v ON v.tenant_id = l.tenant_id AND v.product_id = p.id AND v.location_id = l.id
         LEFT JOIN bins b ON b.tenant_id = v.tenant_id AND b.id = v.preferred_bin_id
-        LEFT JOIN locations r ON r.tenant_id = v.tenant_id AND r.id = v.source_location_id
+        LEFT JOIN locations r ON r.tenant_id = v.tenant_id AND r.id = v.source_location_id {source}
         LEFT JOIN (
             SELECT s.location_id, sum(s.on_hand) AS on_hand, sum({available}) AS available,
                 sum(s.reserved) AS reserved
@@ -51,8 +51,14 @@ _LEVELS = """
     ORDER BY i.code, i.id
 """
 _level = into(InventoryLevel, 4)
-_ALL = Query(_LEVELS, available=AVAILABLE, scope="")
-_SCOPED = Query(_LEVELS, available=AVAILABLE, scope="AND l.id = ANY (:locations)")
+_ALL = Query(_LEVELS, available=AVAILABLE, scope="", source="")
+# Where stock comes from is not told to those who may not look there.
+_SCOPED = Query(
+    _LEVELS,
+    available=AVAILABLE,
+    scope="AND l.id = ANY (:locations)",
+    source="AND r.id = ANY (:locations)",
+)
 
 
 async def read_levels(
