@@ -71,7 +71,8 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 def _rows(node: dict[str, Any]) -> int:
-    return round(node["Actual Rows"] * node["Actual Loops"])
+    rows: int = round(node["Actual Rows"] * node["Actual Loops"])
+    return rows
 
 
 @asynccontextmanager
