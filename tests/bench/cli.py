@@ -54,7 +54,7 @@ def _numbers(_context: click.Context, parameter: click.Parameter, value: str | N
     help="Only this one; may be repeated.",
 )
 @click.option("--connections", callback=_numbers, help="Only with so many clients, such as 8,32. [1,8,32,128]")
-@click.option("--seconds", type=click.FloatRange(min=0.5), help="Length of each run after its warm-up. [3]")
+@click.option("--seconds", type=click.FloatRange(min=0.5), help="Length of each run after its warm-up. [2.5]")
 @click.option("--repeats", type=click.IntRange(min=1), help="Runs of everything. [3]")
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Of both servers.")
 @click.option("--python-client", is_flag=True, help="Send the load from Python although wrk is here.")
@@ -87,7 +87,7 @@ def bench(
         sizes=sizes or (_QUICK_SIZES if quick else _SIZES),
         scenarios=[s for s in SCENARIOS if not names or s.name in names],
         connections=connections or CONNECTIONS,
-        seconds=seconds or (1.0 if quick else 3.0),
+        seconds=seconds or (1.0 if quick else 2.5),
         repeats=repeats or (1 if quick else 3),
         workers=workers,
     )

@@ -18,7 +18,7 @@ from tests.bench.scenarios import LIMITS, STRIDE, Prepared, Scenario, prepare
 from tests.bench.stage import PASSWORD, Ledger, Stage, a_ledger, a_stage
 
 _GROWTH_CONNECTIONS = 8
-_WARM_SECONDS = 1.0
+_WARM_SECONDS = 0.8
 _HASHING_THREADS = 1  # in each worker: infra/access/passwords.py
 
 type Tell = Callable[[str], None]

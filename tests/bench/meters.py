@@ -12,7 +12,7 @@ import psutil
 from tests.bench.books import Books
 from tests.bench.runs import Spent, Taken
 
-_PAUSE = 0.2
+_PAUSE = 0.5  # a reading looks at every process there is
 
 
 class _Reading(msgspec.Struct, frozen=True, kw_only=True):

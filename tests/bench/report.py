@@ -19,8 +19,10 @@ _MUCH_BY_OTHERS = 0.1
 
 HOW = """\
 Each figure is the median of the repeats. Application and limit run one after the other, in turn first, and a ratio
-is the median of the ratios of such neighbours: read the ratios, the rates are this machine's. Clients, server and
-database share the cores. The clients of a run each wait for their answer before they ask again.
+is the median of the ratios of such neighbours: read the ratios, the rates are this machine's. The **CPU ratio** is
+what a request costs the limit's processes over what it costs ours: it suffers least from a busy machine, and tells
+nothing of waiting. Clients, server and database share the cores. The clients of a run each wait for their answer
+before they ask again.
 
 - **CPU** is per request, of all processes of the server and of PostgreSQL, from the kernel's accounts.
 - **Statements** is what a lone request sends to the database in steady state, noted off the driver.
@@ -78,6 +80,7 @@ def _plain(report: Report) -> dict[str, object]:
         {
             **msgspec.structs.asdict(cell),
             "ratio": cell.ratio,
+            "cpuRatio": cell.cpu_ratio,
             "app": cell.figures("app"),
             "limit": cell.figures("limit"),
         }
@@ -144,6 +147,7 @@ def _beside(cells: Sequence[Cell], lines: int) -> str:
         "p50 ms",
         "p99",
         "ratio",
+        "CPU ratio",
         "others",
     )
     rows = []
@@ -162,6 +166,7 @@ def _beside(cells: Sequence[Cell], lines: int) -> str:
                 _ms(app.p99_ms),
                 *theirs,
                 f"**{_number(cell.ratio)}**",
+                _number(cell.cpu_ratio),
                 f"{others:.0%}" + (" (!)" if others > _MUCH_BY_OTHERS else ""),
             )
         )

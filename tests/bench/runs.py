@@ -118,6 +118,14 @@ class Cell(msgspec.Struct, kw_only=True):
         ratios = [pair.ratio for pair in self.pairs if pair.ratio is not None]
         return median(ratios) if ratios else None
 
+    @property
+    def cpu_ratio(self) -> float | None:
+        """The CPU that a request costs at the limit over what it costs in the application, database included."""
+        app, limit = self.figures("app"), self.figures("limit")
+        if app is None or limit is None or not (app.cpu_ms and limit.cpu_ms):
+            return None
+        return limit.cpu_ms / app.cpu_ms
+
     def runs(self, side: Side) -> list[Run]:
         return [run for pair in self.pairs if (run := pair.app if side == "app" else pair.limit) is not None]
 
@@ -142,7 +150,7 @@ class Cell(msgspec.Struct, kw_only=True):
 
 
 class Figures(msgspec.Struct, frozen=True, kw_only=True):
-    """Medians over the repeats."""
+    """Medians over the repeats; of what others took, the worst."""
 
     rate: float
     p50_ms: float
@@ -156,6 +164,10 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     others: float
     refused: int
     broken: int
+
+    @property
+    def cpu_ms(self) -> float:
+        return self.server_ms + self.database_ms
 
 
 def percentiles(ordered: Sequence[float]) -> tuple[float, float, float, float]:
