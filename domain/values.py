@@ -65,14 +65,16 @@ def clean_text(value: str, *, longest: int, empty: bool = False) -> str:
     Raises:
         ValueError: it is empty, too long, or has control characters (line breaks and tabs are allowed).
     """
-    text = unicodedata.normalize("NFC", value).strip()
+    # Most texts are plain ASCII: nothing to normalise, and no letter that must be looked at by itself.
+    is_plain = value.isascii() and value.isprintable()
+    text = value.strip() if is_plain else unicodedata.normalize("NFC", value).strip()
     if not text and not empty:
         message = "must not be empty"
         raise ValueError(message)
     if len(text) > longest:
         message = f"must have at most {longest} characters"
         raise ValueError(message)
-    if any(unicodedata.category(char) in {"Cc", "Cs"} and char not in "\n\r\t" for char in text):
+    if not is_plain and any(unicodedata.category(char) in {"Cc", "Cs"} and char not in "\n\r\t" for char in text):
         message = "must not have control characters"
         raise ValueError(message)
     return text

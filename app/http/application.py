@@ -13,7 +13,7 @@ from litestar.types import ControllerRouterHandler
 
 from app.http.acts import provide_act
 from app.http.errors import on_domain_error, on_fault, on_framework_error
-from app.http.guards import guard, undeclared
+from app.http.guards import guard, query_form, undeclared
 from app.http.openapi import QuantitySchema, openapi_config
 from app.http.wire import Json, StrictRequest
 from domain.errors import DomainError
@@ -68,8 +68,13 @@ def build(handlers: Sequence[ControllerRouterHandler], ports: Mapping[str, objec
         lifespan=[outside.lifespan],
         logging_config=None,
     )
-    app.state.query_names = {
-        handler: frozenset(parameter.field_alias for parameter in model.expected_query_params)
+    app.state.query_forms = {
+        handler: {
+            parameter.field_alias: query_form(
+                handler.parsed_fn_signature.parameters[parameter.field_name].annotation
+            )
+            for parameter in model.expected_query_params
+        }
         for route in app.routes
         for handler, model in getattr(route, "route_handler_map", {}).values()
     }

@@ -5,7 +5,11 @@ the application does not start with one (`undeclared`).
 """
 
 import hmac
-from typing import Any
+import re
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from types import UnionType
+from typing import Annotated, Any, TypeAliasType, Union, get_args, get_origin
 from urllib.parse import urlsplit
 
 import structlog
@@ -22,6 +26,21 @@ SESSION_COOKIE = "storekeeper_session"
 SECURE_SESSION_COOKIE = f"__Host-{SESSION_COOKIE}"
 
 type Connection = ASGIConnection[Any, Any, Any, Any]
+
+
+class Form(StrEnum):
+    """What the text of a query parameter looks like; the value is told to who sends another."""
+
+    TEXT = "a text"
+    NUMBER = "a whole number in digits"
+    VALUE = "a value"
+
+
+_FORMS = {
+    Form.TEXT: re.compile(r".*", re.DOTALL),
+    Form.NUMBER: re.compile(r"[0-9]{1,18}"),
+    Form.VALUE: re.compile(r"(?!null$).+", re.IGNORECASE | re.DOTALL),
+}
 
 
 async def guard(connection: Connection, handler: BaseRouteHandler) -> None:
@@ -48,17 +67,42 @@ def _check_query(connection: Connection) -> None:
     if not connection.scope.get("query_string"):
         return
     # The handler that a guard is handed is a copy, which is another one to a mapping.
-    known: frozenset[str] = connection.app.state.query_names.get(connection.route_handler, frozenset())
+    forms: Mapping[str, Form] = connection.app.state.query_forms.get(connection.route_handler, {})
     problems = []
     for name, values in connection.query_params.dict().items():
-        if name not in known:
+        if name not in forms:
             problems.append((name[:64], "is not a parameter of this address"))
         elif len(values) > 1:
             problems.append((name, "is given more than once"))
         elif len(values[0]) > QUERY_VALUE_MAX or not values[0].isprintable():
             problems.append((name, f"must be at most {QUERY_VALUE_MAX} printable characters"))
+        elif not _FORMS[forms[name]].fullmatch(values[0]):
+            problems.append((name, f"must be {forms[name]}"))
     if problems:
         raise FieldError(*problems)
+
+
+def query_form(annotation: Any) -> Form:
+    """The form that a query parameter of this type must have before the framework reads it.
+
+    The framework is lenient with texts: it would take 1e3 for a thousand, and null for a filter that is not there.
+    """
+    kinds = set(_kinds(annotation))
+    if str in kinds:
+        return Form.TEXT
+    return Form.NUMBER if int in kinds else Form.VALUE
+
+
+def _kinds(annotation: Any) -> Iterator[Any]:
+    if isinstance(annotation, TypeAliasType):
+        yield from _kinds(annotation.__value__)
+    elif get_origin(annotation) is Annotated:
+        yield from _kinds(get_args(annotation)[0])
+    elif get_origin(annotation) in {Union, UnionType}:
+        for part in get_args(annotation):
+            yield from _kinds(part)
+    else:
+        yield annotation
 
 
 async def _caller(connection: Connection) -> Caller:

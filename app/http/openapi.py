@@ -105,8 +105,15 @@ def document(app: Litestar) -> bytes:
                 if (handler := routes.get(operation.get("operationId"))) is not None:
                     _complete(operation, method, handler.opt)
                     _close(operation, schema["components"]["schemas"])
-        made = app.state.openapi_document = msgspec.json.encode(schema)
+        made = app.state.openapi_document = msgspec.json.encode(_any(schema))
     return made
+
+
+def _any(part: Any) -> Any:
+    """The same with "any of" for "one of": a value may fit several types of a union (anything, or null)."""
+    if isinstance(part, dict):
+        return {"anyOf" if name == "oneOf" else name: _any(inner) for name, inner in part.items()}
+    return [_any(inner) for inner in part] if isinstance(part, list) else part
 
 
 def _complete(operation: dict[str, Any], method: str, opt: Mapping[str, Any]) -> None:

@@ -4,6 +4,7 @@ Bodies are decoded by `StrictRequest` and not by the framework, which would coer
 and read decimals as binary floats. Responses write decimals as JSON numbers.
 """
 
+import re
 from decimal import Decimal
 from functools import lru_cache
 from typing import Annotated, Any, override
@@ -33,6 +34,9 @@ class Body(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 class Answer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """A response body."""
 
+
+_TEXT = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+"""A text in JSON that is known to be valid."""
 
 _plain = msgspec.json.Decoder(float_hook=Decimal)
 _encoder = msgspec.json.Encoder(decimal_format="number", enc_hook=encodable)
@@ -88,7 +92,9 @@ def decode(body: bytes, wanted: Any) -> Any:
         FieldError: it is not JSON, or not what is wanted; the path of the first problem is named.
     """
     try:
-        raw = _cleaned(_plain.decode(body), "", 0)
+        plain = _plain.decode(body)
+        raw = _cleaned(plain, "", 0)
+        _refuse_repetition(body, plain)
         return msgspec.convert(raw, wanted, strict=True, dec_hook=dec_hook)
     except msgspec.ValidationError as problem:
         raise _field_error(str(problem)) from None
@@ -117,11 +123,26 @@ def _cleaned(value: Any, path: str, depth: int) -> Any:
     if isinstance(value, list):
         return [_cleaned(item, f"{path}[{n}]", depth + 1) for n, item in enumerate(value)]
     if isinstance(value, dict):
-        return {
-            _cleaned(key, path, depth + 1): _cleaned(item, f"{path}.{key}" if path else key, depth + 1)
-            for key, item in value.items()
-        }
+        if not all(key.isprintable() for key in value):
+            raise FieldError((path, "must not have control characters in its names"))
+        return {key: _cleaned(item, f"{path}.{key}" if path else key, depth + 1) for key, item in value.items()}
     return value
+
+
+def _refuse_repetition(body: bytes, plain: Any) -> None:
+    """Refuse an object that has a name twice: another reader of it might take the other value.
+
+    The decoder keeps the last one, so there are fewer names than colons outside of texts.
+    """
+    names = _names(plain)
+    if body.count(b":") != names and _TEXT.sub(b"", body).count(b":") != names:
+        raise FieldError(("", "must not have the same name twice in one object"))
+
+
+def _names(value: Any) -> int:
+    if isinstance(value, dict):
+        return len(value) + sum(map(_names, value.values()))
+    return sum(map(_names, value)) if isinstance(value, list) else 0
 
 
 def _field_error(message: str) -> FieldError:

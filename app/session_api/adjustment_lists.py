@@ -149,7 +149,11 @@ def day_start(name: str, text: str | None) -> datetime | None:
 def day_end(name: str, text: str | None) -> datetime | None:
     """The end of a day in UTC, that is the beginning of the next, or a time."""
     day = _day(text)
-    return moment(name, text) if day is None else datetime.combine(day + timedelta(days=1), time.min, UTC)
+    if day is None:
+        return moment(name, text)
+    if day == date.max:
+        return datetime.max.replace(tzinfo=UTC)  # there is no next one
+    return datetime.combine(day + timedelta(days=1), time.min, UTC)
 
 
 def _day(text: str | None) -> date | None:

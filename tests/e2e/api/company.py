@@ -66,6 +66,12 @@ ELSEWHERE_CODES = ("SHOP", "FLOOR", "SHELF")
 """What the other location, its area and its bin are called."""
 
 
+def known_as(name: str) -> str:
+    """The fact that a parameter or a field of this name asks for."""
+    camel = re.sub(r"_(\w)", lambda m: m[1].upper(), name)
+    return SYNONYMS.get(camel, camel)
+
+
 class Company(msgspec.Struct, frozen=True, kw_only=True):
     """One tenant. `facts` are texts by the names that the wire uses."""
 
@@ -81,16 +87,14 @@ class Company(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             KeyError: there is none yet: add one here.
         """
-        camel = re.sub(r"_(\w)", lambda m: m[1].upper(), name)
-        known = camel if camel in self.facts else SYNONYMS.get(camel, camel)
+        known = known_as(name)
         if known not in self.facts:
             raise KeyError(f"tests/e2e/api/company.py knows no fact {name!r}: add it there")
         return self.facts[known]
 
     def spare(self, name: str) -> str:
         """The same kind of thing, but one that nothing refers to, fit to be deleted."""
-        camel = re.sub(r"_(\w)", lambda m: m[1].upper(), name)
-        known = SYNONYMS.get(camel, camel)
+        known = known_as(name)
         return self.facts.get(f"spare{known[0].upper()}{known[1:]}") or self.fact(name)
 
     def fill(self, value: Any) -> Any:
@@ -253,15 +257,19 @@ async def _stock(admin: "asyncpg.Connection[Any]", company: Company, ids: Mappin
         "elsewhereLottedItemId": ("lotProductId", "otherLocationId", "elsewhereBinId", "lotId"),
     }
 
-    async def posted(kind: Kind, item: str, delta: Decimal, **entry: Any) -> Posted:
+    async def posted(
+        kind: Kind, item: str, delta: Decimal, *, of: Mapping[str, Any] | None = None, **entry: Any
+    ) -> Posted:
         product, location, bin_, lot = (ids[name] for name in places[item])
         posting = Posting(
             id=new_id(),
             kind=kind,
             act=act,
             comment=f"posted for {company.mark}",
-            source_type=f"DOCUMENT-{company.mark}",
+            source_type=f"DOCUMENT-{company.mark}" if of is None else "RECORD_STOCK",
             source_id=f"NO-{item}-{company.mark}",
+            details=of,
+            unchanged_ok=of is not None,
             entries=(
                 Entry(
                     kind=kind,
@@ -290,8 +298,27 @@ async def _stock(admin: "asyncpg.Connection[Any]", company: Company, ids: Mappin
     elsewhere = await posted(Kind.RECEIPT, "elsewhereItemId", Decimal(5))
     company.facts["elsewhereTransactionId"] = str(elsewhere.posting_id)
     for item in ("inventoryItemId", "elsewhereItemId"):
-        reason = {"reason_code_id": ids["reasonCodeId"], "root_cause": f"because of {company.mark}"}
+        reason: dict[str, Any] = {
+            "reason_code_id": ids["reasonCodeId"],
+            "root_cause": f"because of {company.mark}",
+        }
         await posted(Kind.ADJUSTMENT, item, Decimal(-2), **reason)
+    for item in ("lottedInventoryItemId", "elsewhereLottedItemId"):
+        product, location, bin_, lot = places[item]
+        counted = {
+            "inventoryItemId": company.facts[item],
+            "binId": ids[bin_],
+            "lotId": ids[lot],
+            "lotNumber": company.facts["lotNumber"],
+            "expiryDate": _expiry(),
+            "newQty": STOCK,
+            "qtyBefore": STOCK,
+            "deltaQty": 0,
+            "listed": True,
+        }
+        what = {"productMasterId": ids[product], "locationId": ids[location], "complete": False}
+        when = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+        await posted(Kind.COUNT, item, Decimal(0), of={**what, "countedAt": when, "lines": [counted]})
 
 
 async def insert(admin: "asyncpg.Connection[Any]", table: str, row: Mapping[str, object]) -> None:

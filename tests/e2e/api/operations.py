@@ -139,7 +139,7 @@ def schema_of(schema: Mapping[str, Any]) -> Mapping[str, Any]:
 def alternatives(schema: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """A schema, or the schemas that it is one of, without null."""
     found = schema_of(schema)
-    choices = found.get("oneOf") or found.get("anyOf") or [found]
+    choices = found.get("anyOf") or [found]
     return [schema_of(choice) for choice in choices if choice.get("type") != "null"]
 
 

@@ -14,7 +14,10 @@ import pytest
 
 from infra.db.pool import TenantConnection
 
-FILTER = re.compile(r"(?:\b\w+\.)?\btenant_id\s*=\s*(\$\d+|v_tenant|p_tenant|tenant)(?:::uuid)?\b", re.IGNORECASE)
+FILTER = re.compile(
+    r"(?:\b\w+\.)?\btenant_id\s*=\s*(\$\d+|\(SELECT\s+\$\d+(?:::uuid)?\)|\b(?:v_|p_)?tenant\b)(?:::uuid)?",
+    re.IGNORECASE,
+)
 _FUNCTIONS = """
     SELECT p.oid, pg_get_functiondef(p.oid) FROM pg_proc p
     WHERE p.pronamespace = 'public'::regnamespace AND p.prokind = 'f'
