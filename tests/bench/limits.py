@@ -1,11 +1,13 @@
 """What the application is measured against where the limit is no HTTP server: pgbench, and a password's hash."""
 
+import math
 import os
 import re
 import resource
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from infra.postgres import Running
 from tests.bench.runs import Taken, percentiles
 from tests.lab import DatabaseUrls
 
+_WARM_PER_SECOND = 16
 _POSTING, _LINE, _DELTA, _N = ("\x01posting\x01", "\x01line\x01", "\x01delta\x01", "\x01n\x01")
 
 
@@ -73,12 +76,16 @@ class Pgbench:
         self._script = script
 
     def run(self, *, connections: int, seconds: float, warm_seconds: float) -> Taken:
-        """Latencies and rate from the log that pgbench keeps of every transaction, the warm-up left out."""
+        """Latencies and rate of its last seconds, from the log that it keeps of every transaction.
+
+        Each connection makes plans of its own before it is warm, so many of them warm up for longer.
+        """
         with tempfile.TemporaryDirectory(prefix="storekeeper-bench-") as folder:
             script = Path(folder) / "script.sql"
             script.write_text(self._script)
-            duration = max(1, round(seconds + warm_seconds + 0.5))
+            duration = math.ceil(seconds + warm_seconds + connections / _WARM_PER_SECOND)
             cpu = _children_cpu()
+            ended = time.time() + duration  # its clock runs while it still connects
             done = subprocess.run(
                 [
                     self._program,
@@ -100,18 +107,17 @@ class Pgbench:
                 raise RuntimeError(f"pgbench failed: {done.stderr.decode(errors='replace')[-2000:]}")
             cpu = _children_cpu() - cpu
             logged = [line.split() for file in Path(folder).glob("log.*") for line in file.open()]
-        return _taken(logged, seconds=seconds, warm_seconds=warm_seconds, cpu=cpu * seconds / duration)
+        return _taken(logged, seconds=seconds, ended=ended, cpu=cpu * seconds / duration)
 
 
-def _taken(logged: list[list[str]], *, seconds: float, warm_seconds: float, cpu: float) -> Taken:
+def _taken(logged: list[list[str]], *, seconds: float, ended: float, cpu: float) -> Taken:
     done = sorted((int(line[4]) + int(line[5]) / 1e6, int(line[2]) / 1000) for line in logged)
-    began = min(at - took / 1000 for at, took in done)
-    counted = sorted(took for at, took in done if began + warm_seconds < at <= began + warm_seconds + seconds)
+    counted = sorted(took for at, took in done if ended - seconds < at <= ended)
     if not counted:
-        raise RuntimeError(f"pgbench finished nothing between second {warm_seconds} and {warm_seconds + seconds}")
+        raise RuntimeError(f"pgbench finished nothing in its last {seconds} s")
     p50, p95, p99, longest = percentiles(counted)
     return Taken(
-        began_at=began + warm_seconds,
+        began_at=ended - seconds,
         seconds=seconds,
         requests=len(counted),
         p50_ms=p50,

@@ -54,8 +54,7 @@ class Bench(msgspec.Struct, frozen=True, kw_only=True):
     workers: int
 
     def warm(self, connections: int) -> float:
-        # Each of pgbench's connections makes its own plans before it is warm.
-        return min(_WARM_SECONDS, self.seconds / 2) + connections / 64
+        return min(_WARM_SECONDS, self.seconds / 2) + connections / 128
 
 
 class Player:
