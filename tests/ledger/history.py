@@ -5,8 +5,10 @@ what the model says at some moment between its call and its answer.
 """
 
 import asyncio
+from bisect import bisect_left
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
+from itertools import accumulate
 from typing import Any
 from uuid import UUID
 
@@ -215,11 +217,14 @@ def _check_real_time(accepted: Sequence[Call]) -> list[str]:
 
 def _windows(refused: Sequence[Call], accepted: Sequence[Call]) -> list[tuple[Call, int, int]]:
     """Between how many and how many of the accepted postings may have been there when each was refused."""
+    answered = sorted((call.completed, n + 1) for n, call in enumerate(accepted))
+    asked = sorted(((call.invoked, n) for n, call in enumerate(accepted)), reverse=True)
+    # Of those answered by a time the highest number, and of those asked after it the lowest.
+    highest = list(accumulate((n for _, n in answered), max, initial=0))
+    lowest = list(accumulate((n for _, n in asked), min, initial=len(accepted)))
     windows = []
     for call in refused:
-        low = max((n + 1 for n, other in enumerate(accepted) if other.completed < call.invoked), default=0)
-        high = min(
-            (n for n, other in enumerate(accepted) if other.invoked > call.completed), default=len(accepted)
-        )
-        windows.append((call, low, high))
+        before = bisect_left(answered, (call.invoked, 0))
+        after = bisect_left(asked, -call.completed, key=lambda other: -other[0])
+        windows.append((call, highest[before], lowest[after]))
     return windows
