@@ -351,6 +351,9 @@ async def read_transaction(
     if not rows or (scope is not None and rows[0]["position"] is None):
         return None
     first = rows[0]
+    movements = [_transaction_movement(row) for row in rows if row["position"] is not None]
+    # What else its source tells may be about movements that the caller must not see.
+    told = first["details"] if len(movements) == first["movement_count"] else None
     transaction = Transaction(
         id=first["id"],
         transaction_type=first["kind"],
@@ -362,9 +365,9 @@ async def read_transaction(
         request_id=first["request_id"],
         reverses_id=first["reverses_id"],
         reversed_by_id=first["reversed_by_id"],
-        details=None if first["details"] is None else msgspec.Raw(first["details"].encode()),
+        details=None if told is None else msgspec.Raw(told.encode()),
         created_at=first["recorded_at"],
         ledger_position=first["last_position"],
-        movements=[_transaction_movement(row) for row in rows if row["position"] is not None],
+        movements=movements,
     )
-    return Found(rows=[transaction], position=first["head"], total=len(transaction.movements))
+    return Found(rows=[transaction], position=first["head"], total=len(movements))
