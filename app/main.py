@@ -147,10 +147,10 @@ def litestar_app(settings: Settings) -> Litestar:
         body_limit=settings.body_limit_bytes,
         lifespan=_lifespan(database, settings),
     )
-    return build(CONTROLLERS, _ports(database, settings), outside)
+    return build(CONTROLLERS, ports(database, queue_limit=settings.posting_queue_limit), outside)
 
 
-def _ports(database: Database, settings: Settings) -> Mapping[str, object]:
+def ports(database: Database, *, queue_limit: int = 10_000) -> Mapping[str, object]:
     """The areas' ports under the names that handlers ask for."""
     return {
         "analytics": SqlAnalyticsReads(database),
@@ -162,7 +162,7 @@ def _ports(database: Database, settings: Settings) -> Mapping[str, object]:
         "goods_reads": SqlGoodsReads(database),
         "history": SqlMovementReader(database),
         "issue_reads": SqlIssueReads(database),
-        "ledger": GroupedLedger(database, queue_limit=settings.posting_queue_limit),
+        "ledger": GroupedLedger(database, queue_limit=queue_limit),
         "lot_move_reads": SqlLotMoveReads(database),
         "reference": CachedReference(database),
         "reversal_reads": SqlReversalReads(database),

@@ -14,6 +14,7 @@ from litestar import Litestar
 
 from app.http.application import Outside, build
 from app.http.tracing import Traced
+from app.main import ports
 from app.session_api.adjustments import AdjustmentController
 from app.session_api.issues import IssueController
 from app.session_api.lot_correction import LotCorrectionController
@@ -24,19 +25,9 @@ from domain.access.model import Act, Caller, Idempotency, Permission, Scope
 from domain.errors import DomainError, Reason
 from domain.ledger.model import Entry, Kind, Posted, Posting
 from domain.values import new_id
-from infra.catalog.repository import SqlCatalogWork
 from infra.db.errors import refusal
 from infra.db.pool import Database
-from infra.db.work import beginning
-from infra.ledger.answers import SqlAnswers
-from infra.ledger.candidates import SqlIssueReads
-from infra.ledger.counts import CountSqlWork
-from infra.ledger.goods import SqlGoodsReads
 from infra.ledger.grouping import GroupedLedger
-from infra.ledger.lot_moves import SqlLotMoveReads
-from infra.ledger.new_lots import LotPostingSqlWork
-from infra.ledger.originals import SqlReversalReads
-from infra.ledger.reference import CachedReference
 from infra.observability.requests import request_id
 from tests.lab import DatabaseUrls
 
@@ -61,21 +52,6 @@ PRODUCTS: Mapping[str, Mapping[str, object]] = {
     "MILK": {"is_lot_controlled": True, "is_expiry_required": True, "min_remaining_shelf_life_days": 3},
     "PILL": {"is_lot_controlled": True, "lot_pattern": "[A-Z]{2}[0-9]{3}"},
 }
-
-
-def ports(database: Database) -> dict[str, object]:
-    return {
-        "ledger": GroupedLedger(database),
-        "reference": CachedReference(database),
-        "answers": SqlAnswers(database),
-        "begin_catalog": beginning(database, SqlCatalogWork),
-        "begin_count": beginning(database, CountSqlWork),
-        "begin_lots": beginning(database, LotPostingSqlWork),
-        "goods_reads": SqlGoodsReads(database),
-        "issue_reads": SqlIssueReads(database),
-        "lot_move_reads": SqlLotMoveReads(database),
-        "reversal_reads": SqlReversalReads(database),
-    }
 
 
 class Site:
