@@ -3,6 +3,7 @@
 `{"error": "<what happened, for a person>", "details": {"code": "UPPER_SNAKE", …facts}}`
 """
 
+import re
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
@@ -105,10 +106,23 @@ def on_framework_error(request: Request[Any, Any, Any], error: HTTPException) ->
         return respond(FieldError(*_parameters(error)))
     known = _OF_FRAMEWORK.get(HTTPStatus(error.status_code))
     if known is not None:
-        return respond(DomainError(known[0], known[1]))
+        answer = respond(DomainError(known[0], known[1]))
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            answer.headers["Allow"] = _allowed(request)
+        return answer
     if error.status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
         return respond(FieldError(("", error.detail or "the request cannot be read")))
     return on_fault(request, error)
+
+
+def _allowed(request: Request[Any, Any, Any]) -> str:
+    """The methods that an address takes, for those who tried another."""
+    methods: set[str] = set()
+    for route in request.app.routes:
+        pattern = re.sub(r"\\{[^}]*\\}", "[^/]+", re.escape(route.path))
+        if re.fullmatch(pattern, request.url.path.rstrip("/") or "/"):
+            methods |= set(route.methods)
+    return ", ".join(sorted(methods))
 
 
 def _parameters(error: ValidationException) -> list[tuple[str, str]]:

@@ -9,7 +9,7 @@ from domain.values import new_id
 from tests.e2e.api.company import Company, Session, begin_session
 from tests.e2e.api.conftest import Connection, Founding
 from tests.e2e.api.forms import FORMS
-from tests.e2e.api.operations import Operation, all_operations, named
+from tests.e2e.api.operations import Operation, all_operations, named, shape_of
 from tests.e2e.api.schemas import faults_of_answer
 
 
@@ -91,3 +91,16 @@ async def test_two_companies_have_the_same_shape_and_nothing_in_common(found: Fo
 
     assert one.facts.keys() == other.facts.keys()
     assert one.telling.isdisjoint(other.telling)
+
+
+@pytest.mark.parametrize("path", sorted({operation.path for operation in all_operations()}))
+async def test_an_address_that_does_not_take_a_method_says_which_it_takes(
+    http: httpx.AsyncClient, company: Company, session: Session, path: str
+) -> None:
+    taken = {operation.method for operation in all_operations() if shape_of(operation.path) == shape_of(path)}
+    for method in sorted({"GET", "POST", "PUT", "PATCH", "DELETE", "TRACE"} - taken):
+        response = await http.request(method, company.path(path), headers=session.headers)
+
+        assert response.status_code == 405
+        assert response.json()["details"]["code"] == "METHOD_NOT_ALLOWED"
+        assert set(response.headers["allow"].split(", ")) >= taken
