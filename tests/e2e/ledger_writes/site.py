@@ -1,6 +1,7 @@
 """A small company with stock, and its API in this process: what the tests of the ledger's write routes share."""
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import date, datetime, timedelta
@@ -52,6 +53,16 @@ PRODUCTS: Mapping[str, Mapping[str, object]] = {
     "MILK": {"is_lot_controlled": True, "is_expiry_required": True, "min_remaining_shelf_life_days": 3},
     "PILL": {"is_lot_controlled": True, "lot_pattern": "[A-Z]{2}[0-9]{3}"},
 }
+
+
+def overriding(whole: Mapping[str, object], change: str) -> str:
+    """`whole` with what `change` says in its place; `change` is sent as it stands, 1e400 and all."""
+    try:
+        named = json.loads(change, parse_float=str, parse_int=str, parse_constant=str).keys()
+    except ValueError:
+        named = ()
+    rest = json.dumps({name: value for name, value in whole.items() if name not in named})
+    return change if rest == "{}" else f"{rest[:-1]}, {change[1:]}"
 
 
 class Site:

@@ -14,7 +14,7 @@ import pytest
 from domain.access.model import Permission
 from domain.ledger.model import Kind
 from infra.db.pool import Database
-from tests.e2e.ledger_writes.site import Api, Site
+from tests.e2e.ledger_writes.site import Api, Site, overriding
 
 URL = "/api/inventory/receipts"
 
@@ -239,7 +239,7 @@ async def test_a_bad_line_is_refused_with_what_is_wrong_and_nothing_changes(
     await site.a_lot("MILK", "M-1", expires_in=30)
     before = await site.traces()
     good = json.dumps(of(site, "BOLT", 1))
-    bad = json.dumps(of(site, sku, 1))[:-1] + (", " + days(site, line)[1:] if line != "{}" else "}")
+    bad = overriding(of(site, sku, 1), days(site, line)) if line != "{}" else json.dumps(of(site, sku, 1))
     bad = bad.replace('"DC"', f'"{site.ids["DC"]}"')
 
     answer = await client.post(
