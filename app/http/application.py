@@ -78,10 +78,22 @@ def build(handlers: Sequence[ControllerRouterHandler], ports: Mapping[str, objec
         for route in app.routes
         for handler, model in getattr(route, "route_handler_map", {}).values()
     }
+    _provide_in_turn(app)
     silent = undeclared([handler for route in app.routes for handler in _handlers(route)])
     if silent:
         raise RuntimeError(f"these routes declare no permission: {', '.join(silent)}")
     return app
+
+
+def _provide_in_turn(app: Litestar) -> None:
+    """Have what a handler asks for provided one after the other.
+
+    The framework provides several things at the same time, in a group of tasks. That costs as much as all else
+    that it does for a request, and what we provide is at hand: at most a body is waited for, and by one of them.
+    """
+    for route in app.routes:
+        for _, model in getattr(route, "route_handler_map", {}).values():
+            model.dependency_batches = [{one} for batch in model.dependency_batches for one in batch]
 
 
 def _always(port: object) -> Callable[[], object]:
