@@ -61,6 +61,14 @@ def _busy(message: str, *, seconds: int) -> Callable[[Any], DomainError]:
     return lambda _: DomainError(Reason.UNAVAILABLE, message, retryAfter=seconds)
 
 
+def _locked(error: Any) -> DomainError:
+    # What was waited for stands in the context; of the keys it is always another request's transaction.
+    if "idempotency_keys" in (error.context or ""):
+        message = "A request with this Idempotency-Key is still running"
+        return DomainError(Reason.IDEMPOTENCY_IN_PROGRESS, message, retryAfter=1)
+    return DomainError(Reason.UNAVAILABLE, "Another write holds this; try again shortly", retryAfter=1)
+
+
 def _away(_: Any) -> DomainError:
     return DomainError(
         Reason.UNAVAILABLE,
@@ -90,7 +98,7 @@ _TABLE: tuple[tuple[Any, Callable[[Any], DomainError]], ...] = (
     (asyncpg.UniqueViolationError, _duplicate),
     (asyncpg.ForeignKeyViolationError, _reference),
     (asyncpg.CheckViolationError, lambda e: FieldError((_column(e.constraint_name), "is out of range"))),
-    (asyncpg.LockNotAvailableError, _busy("Another write holds this; try again shortly", seconds=1)),
+    (asyncpg.LockNotAvailableError, _locked),
     (asyncpg.QueryCanceledError, _busy("The database took too long; try again", seconds=2)),
     (RETRYABLE, _busy("Too much contention; try again", seconds=1)),
     # The second is the driver's own, raised before anything is sent; it counts as an InterfaceError, too.
