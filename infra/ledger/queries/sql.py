@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, get_args, get_type_hints
 from uuid import UUID
 
@@ -36,6 +37,10 @@ class Query:
         return await driver.fetchrow(self.sql, *[given[name] for name in self.names])
 
 
+# Most quantities and costs of a page stand on it several times, and on the next page again.
+_number = lru_cache(maxsize=8192)(Decimal)
+
+
 def into[T](kind: Callable[..., T], start: int) -> Callable[[Any], T]:
     """Rows as structs by position, from the column `start` on.
 
@@ -49,7 +54,7 @@ def into[T](kind: Callable[..., T], start: int) -> Callable[[Any], T]:
         values = list(row[start:stop])
         for n in numbers:
             if (text := values[n]) is not None:
-                values[n] = Decimal(text)
+                values[n] = _number(text)
         return kind(*values)
 
     return build
