@@ -1,0 +1,217 @@
+"""What was acknowledged is seen at once by everybody; lists read page by page under writes lose no row (P-19)."""
+
+import asyncio
+import itertools
+from collections import Counter
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+import pytest
+
+from tests.e2e.api.company import Company, master_key
+from tests.e2e.api.operations import Operation, alternatives, guarded
+from tests.faults.http.conftest import Connection
+from tests.faults.http.test_refusals import creating
+from tests.faults.http.wire import Answer, Line, fire, lines, request
+from tests.lab import Served
+from tests.ledger.promises import show
+
+STANDING = 24
+"""How many rows of each kind are there throughout."""
+PAGE = 7
+WRITERS = 4
+
+type Headers = Mapping[str, str]
+
+
+def lists() -> list[Operation]:
+    """What is read by cursor."""
+    return [o for o in guarded() if any(p["name"] == "cursor" for p in o.parameters("query"))]
+
+
+def orders(operation: Operation) -> list[dict[str, str]]:
+    """The orders in which a list can be read."""
+    for parameter in operation.parameters("query"):
+        if parameter["name"] == "sort":
+            return [{"sort": order} for order in alternatives(parameter["schema"])[0].get("enum", ())]
+    return [{}]
+
+
+def identity(row: Mapping[str, Any]) -> str:
+    return str(row.get("id") or row["position"])
+
+
+def rows_of(answer: Answer) -> list[Mapping[str, Any]]:
+    body = answer.json
+    rows: list[Mapping[str, Any]] = next(body[name] for name in ("data", "items", "entries") if name in body)
+    return rows
+
+
+class Shop(msgspec.Struct, frozen=True, kw_only=True):
+    """A company, and somebody who may do everything in it."""
+
+    company: Company
+    headers: Headers
+
+    def creation(self, operation: Operation, number: int) -> bytes:
+        """Another thing of a kind, told from the others by its number."""
+        body = self.company.fill(operation.example)
+        for name in ("code", "sku", "lotNumber", "name"):
+            if name in body:
+                body[name] = f"{number:05d}"
+        if operation.id == "createProduct":
+            body["isLotControlled"] = body["isExpiryRequired"] = False
+        return request("POST", operation.path, self.headers, body)
+
+    def receipt(self, number: int) -> bytes:
+        """Goods in a lot that is new: another lot, another line, another movement."""
+        facts = self.company.facts
+        line = {
+            "productMasterId": facts["lotProductId"],
+            "quantity": 1,
+            "lotNumber": f"R{number:05d}",
+            "expiryDate": facts["rightLotExpiryDate"],
+        }
+        body = {"locationId": facts["locationId"], "lines": [line]}
+        return request("POST", "/api/inventory/receipts", self.headers, body)
+
+    def adjustment(self) -> bytes:
+        facts = self.company.facts
+        body = {
+            "inventoryItemId": facts["inventoryItemId"],
+            "type": "INCREASE",
+            "quantity": 1,
+            "reasonCodeId": facts["reasonCodeId"],
+        }
+        return request("POST", "/api/inventory/adjust", self.headers, body)
+
+    def count(self, number: int) -> bytes:
+        facts = self.company.facts
+        body = {
+            "productMasterId": facts["productMasterId"],
+            "locationId": facts["otherLocationId"],
+            "complete": False,
+            "lines": [{"binId": facts["elsewhereBinId"], "newQty": number}],
+        }
+        return request("POST", "/api/inventory/adjustments/record-stock", self.headers, body)
+
+    def page(self, operation: Operation, query: Mapping[str, str]) -> bytes:
+        asked = "&".join(f"{name}={value}" for name, value in query.items())
+        return request("GET", f"{self.company.path(operation.path)}?{asked}", self.headers)
+
+
+@pytest.fixture
+async def shop(server: Served, admin: Connection, company: Company) -> Shop:
+    shop = Shop(company=company, headers=await master_key(admin, company))
+    standing = [shop.creation(o, n) for o in creating() for n in range(STANDING) if o.id != "createConversion"]
+    standing += [made for n in range(STANDING) for made in (shop.receipt(n), shop.adjustment(), shop.count(n))]
+    # One after the other: two counts of one line at once would stand in each other's way.
+    answers = await fire(server.url, standing, clients=1)
+    assert {(answer.status, answer.code) for answer in answers} <= {(200, ""), (201, "")}
+    return shop
+
+
+class Unseen(msgspec.Struct):
+    """What was acknowledged and could not be seen at once."""
+
+    written: int = 0
+    unseen: int = 0
+
+
+async def write(shop: Shop, near: Line, far: Line, numbers: Iterator[int], told: Unseen) -> None:
+    """Make things, look at them from elsewhere, change and remove them, until stopped."""
+    kinds = itertools.cycle(o for o in creating() if o.id not in {"createConversion", "createLocation"})
+    while True:
+        number, kind = next(numbers), next(kinds)
+        made = await near.ask(shop.creation(kind, number))
+        assert made.status == 201, made.body
+        path = f"{kind.path}/{made.json['data']['id']}"
+        seen = await far.ask(request("GET", path, shop.headers))
+        told.written += 1
+        told.unseen += seen.status != 200 or seen.json != made.json
+        if "name" in made.json["data"]:
+            changed = await near.ask(request("PATCH", path, shop.headers, {"name": f"{number % 100:03d} again"}))
+            seen = await far.ask(request("GET", path, shop.headers))
+            told.written += 1
+            told.unseen += seen.json != changed.json
+        if number % 2:
+            assert (await near.ask(request("DELETE", path, shop.headers))).status == 200
+            told.written += 1
+            told.unseen += (await far.ask(request("GET", path, shop.headers))).status != 404
+        await move(shop, near, far, number, told)
+
+
+async def move(shop: Shop, near: Line, far: Line, number: int, told: Unseen) -> None:
+    """Bring stock in, and look at the books from elsewhere."""
+    for sent in (shop.receipt(number), shop.adjustment()):
+        moved = await near.ask(sent)
+        assert moved.status == 200, moved.body
+        seen = await far.ask(request("GET", "/api/inventory/movements?limit=50", shop.headers))
+        position = int(moved.header("X-Ledger-Position") or 0)
+        told.written += 1
+        told.unseen += int(seen.header("X-Ledger-Position") or 0) < position
+        told.unseen += position not in {row["position"] for row in rows_of(seen)}
+
+
+@asynccontextmanager
+async def writing(server: Served, shop: Shop) -> AsyncGenerator[Unseen]:
+    told, numbers = Unseen(), itertools.count(STANDING)
+    async with lines(server.url, 2 * WRITERS) as opened:
+        writers = [
+            asyncio.create_task(write(shop, near, far, numbers, told))
+            for near, far in zip(opened[:WRITERS], opened[WRITERS:], strict=True)
+        ]
+        yield told
+        for writer in writers:
+            writer.cancel()
+        for ended in await asyncio.gather(*writers, return_exceptions=True):
+            if not isinstance(ended, asyncio.CancelledError):
+                assert not isinstance(ended, BaseException), ended
+
+
+async def scan(
+    line: Line, shop: Shop, operation: Operation, order: Mapping[str, str], size: int
+) -> list[str] | None:
+    """The ids of a list from its first page to its last; None when it is not read in this order."""
+    query = {**order, "limit": str(size)}
+    found: list[str] = []
+    while True:
+        answer = await line.ask(shop.page(operation, query))
+        if answer.code == "VALIDATION_ERROR" and not found:
+            return None
+        assert answer.status == 200, answer.body
+        found += [identity(row) for row in rows_of(answer)]
+        cursor = answer.json["pagination"]["nextCursor"]
+        if cursor is None:
+            return found
+        query["cursor"] = cursor
+
+
+@pytest.mark.parametrize("rounds", [1, pytest.param(12, marks=pytest.mark.long)])
+async def test_pages_neither_skip_nor_repeat_what_was_there_throughout(
+    server: Served, shop: Shop, rounds: int
+) -> None:
+    skipped: list[str] = []
+    repeated: list[str] = []
+    scans = 0
+    async with lines(server.url, 1) as (reader,), writing(server, shop) as told:
+        for operation in lists() * rounds:
+            for order in orders(operation):
+                standing = await scan(reader, shop, operation, order, size=100)
+                found = await scan(reader, shop, operation, order, size=PAGE)
+                if standing is None or found is None:
+                    continue
+                throughout = set(standing) & set(await scan(reader, shop, operation, order, size=100) or ())
+                times = Counter(found)
+                scans += 1
+                skipped += [f"{operation.id} {order} {id_}" for id_ in throughout if not times[id_]]
+                repeated += [f"{operation.id} {order} {id_}" for id_ in throughout if times[id_] > 1]
+
+    figures = {"skipped": len(skipped), "repeated": len(repeated)}
+    show("P-19", paginations=scans, writes=told.written, unseen=told.unseen, **figures)
+    assert scans >= len(lists())
+    assert told.unseen == 0
+    assert skipped == []
+    assert repeated == []
