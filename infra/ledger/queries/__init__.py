@@ -8,6 +8,8 @@ How the statements are built, so that their plans neither depend on statistics n
   it is the same whatever it is, so the one generic plan is taken for good after the driver's fifth call. Planning
   such a statement costs several times what running it does.
 - Statements that count or sort what they find (search, status) are left to the planner instead.
+
+See infra/decisions/0004.
 """
 
 from infra.ledger.queries.history import SqlMovementReader
