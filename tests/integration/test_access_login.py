@@ -113,6 +113,7 @@ async def test_nobody_learns_by_asking_who_has_an_account(lab: AccessLab) -> Non
     }
 
 
+@pytest.mark.long  # it compares times: not on a machine that does other things
 async def test_an_unknown_address_takes_as_long_as_a_wrong_password(lab: AccessLab) -> None:
     async def seconds(login: Login) -> float:
         started = time.perf_counter()
