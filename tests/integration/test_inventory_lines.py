@@ -10,6 +10,8 @@ import asyncpg
 import msgspec
 import pytest
 
+from app.http.guards import QUERY_VALUE_MAX
+from app.http.paging import write_cursor
 from domain.ledger.reading import (
     Found,
     InventoryItem,
@@ -189,6 +191,21 @@ async def test_an_order_is_total_and_stable(store: Store, name: str, sort: LineS
     in_order = sorted(everything, key=lambda i: (keys[sort.field](i), i.id), reverse=sort.is_down)
     assert rows == in_order
     assert total == len(rows) > 4
+
+
+async def test_a_cursor_stays_short_however_long_the_names(store: Store) -> None:
+    rename = "UPDATE products SET name = $2 WHERE id = $1"
+    products = {row["product_id"]: row["product_name"] for row in await store.lines()}
+    for product in products:
+        await store.admin.execute(rename, product, "名" * 300)
+
+    found = await read(store, search="名", sort=LineSort.NAME)
+    rows, total = await walk(store, search="名", sort=LineSort.NAME)
+    for product, name in products.items():
+        await store.admin.execute(rename, product, name)
+
+    assert len(write_cursor(2**32, 2**31, 2**53, found.after)) < QUERY_VALUE_MAX
+    assert len(rows) == total == len(await store.lines())
 
 
 async def test_an_item_says_what_is_on_its_line(store: Store) -> None:

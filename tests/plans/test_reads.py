@@ -12,7 +12,7 @@ import pytest
 
 from domain.ledger.history import AdjustmentsWanted, MovementsWanted
 from domain.ledger.model import Kind
-from domain.ledger.reading import ADJUSTING, After, Basis, LineSort, LinesWanted
+from domain.ledger.reading import ADJUSTING, COUNTED_MAX, After, Basis, LineSort, LinesWanted
 from infra.ledger.queries import SqlMovementReader, SqlStockReader
 from tests.plans.conftest import Store
 from tests.plans.explain import Sent, listening
@@ -181,6 +181,17 @@ async def test_a_read_that_counts_or_recalls_stays_within_its_bound(wide: Store,
     assert plan.scans == []
     assert plan.most_sorted <= OF_KINDS_MAX
     assert plan.examined <= most
+
+
+async def test_a_long_history_is_counted_so_far_and_says_so(wide: Store) -> None:
+    reader = SqlMovementReader(wide.database)
+    wanted = MovementsWanted(tenant_id=wide.stock.tenant_id, scope=None, limit=PAGE)
+
+    everything = await reader.movements(wanted)
+    somewhere = await reader.movements(msgspec.structs.replace(wanted, location_id=wide.stock.locations[0]))
+
+    assert (everything.total, everything.is_exact) == (everything.position, True)
+    assert (somewhere.total, somewhere.is_exact) == (COUNTED_MAX, False)
 
 
 async def test_the_last_page_costs_what_the_first_one_does(wide: Store) -> None:

@@ -226,7 +226,7 @@ def _keyed_total(shape: _Shape, status: str) -> str:
 _KEYS = {
     "id": ("s.id", "uuid"),
     "globalSku": ("p.sku", "text"),
-    "productName": ("p.name", "text"),
+    "productName": ("left(p.name, 80)", "text"),  # so that a cursor stays short
     "expiryDate": ("coalesce(t.expires_on, 'infinity')", "date"),
     "quantityOnHand": ("s.on_hand", "numeric"),
     "updatedAt": ("s.updated_at", "timestamptz"),
