@@ -203,6 +203,13 @@ BEGIN
     CROSS JOIN LATERAL (
         SELECT * FROM products x WHERE x.tenant_id = v_tenant AND x.id = s.product_id OFFSET 0
     ) a;
+    -- A line that was not there before the locks may have come while they were waited for: a refusal must not mix
+    -- two moments. The caller tries again.
+    IF v_keyed AND EXISTS (SELECT 1 FROM unnest(entries) q WHERE q.line_id IS NULL)
+        AND (SELECT count(q.line_id) FROM unnest(ledger_resolve(v_tenant, entries, false)) q)
+            > (SELECT count(q.line_id) FROM unnest(entries) q) THEN
+        RAISE EXCEPTION 'a line came while others were waited for' USING ERRCODE = 'serialization_failure';
+    END IF;
     v_now := clock_timestamp();
     old_ver := ver;
     old_cnt := cnt;
