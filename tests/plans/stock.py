@@ -166,7 +166,7 @@ async def _fill(connection: "asyncpg.Connection[asyncpg.Record]", tenant_id: UUI
     )
     assert line is not None
     identify = (
-        f"SELECT {_id(LINE, '0')} AS hot, {_id(POSTING, '7')} AS posting, {_id(REASON, '3')} AS reason, now()"
+        f"SELECT {_id(LINE, '0')} AS hot, {_id(POSTING, '7')} AS posting, {_id(REASON, '7')} AS reason, now()"
     )
     named = await connection.fetchrow(identify)
     assert named is not None

@@ -26,7 +26,7 @@ EXAMINED_MAX = 12 * (PAGE + 1)
 
 
 OF_KINDS_MAX = len(ADJUSTING) * (PAGE + 1) * 6
-LOOKED_UP_MAX = 20 * (PAGE + 1)
+LOOKED_UP_MAX = 24 * (PAGE + 1)
 """Pages to look up the names on a page, each from the root of its index."""
 
 type Ask = Callable[[Store], Awaitable[object]]
