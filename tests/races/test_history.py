@@ -25,7 +25,11 @@ CLIENTS = 12
 
 @pytest.mark.parametrize(
     ("seed", "postings"),
-    [(1, 800), (2, 800), *(pytest.param(n, 10_000, marks=pytest.mark.long) for n in range(3, 23))],
+    [
+        (1, 800),
+        pytest.param(2, 800, marks=pytest.mark.long),
+        *(pytest.param(n, 10_000, marks=pytest.mark.long) for n in range(3, 23)),
+    ],
 )
 async def test_one_after_the_other_explains_every_answer(
     admin: Admin, pools: Pools, seed: int, postings: int
