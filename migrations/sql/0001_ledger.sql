@@ -76,7 +76,7 @@ DECLARE
     v_keys int; v_claimed int;
     v_repeats int[] := '{}';
     v_reversed uuid[] := '{}';
-    entries ledger_entry[];
+    entries ledger_entry[]; v_reread ledger_entry[];
     moves ledger_entry[] := '{}';
     e ledger_entry;
     p record;
@@ -183,6 +183,24 @@ BEGIN
         END IF;
     END IF;
 
+    -- A line that is not there before the locks may come while they are waited for, and a refusal must not mix two
+    -- moments: then the locks are given back (an abandoned block does that) and taken again, with that line among
+    -- them. Each round finds at least one line more, so there are at most as many rounds as lines named.
+    WHILE v_keyed AND EXISTS (SELECT 1 FROM unnest(entries) q WHERE q.line_id IS NULL) LOOP
+        BEGIN
+            PERFORM 1
+            FROM (SELECT DISTINCT q.line_id FROM unnest(entries) q WHERE q.line_id IS NOT NULL ORDER BY q.line_id) k
+            CROSS JOIN LATERAL (
+                SELECT 1 FROM stock_lines l WHERE l.tenant_id = v_tenant AND l.id = k.line_id FOR NO KEY UPDATE
+            ) s;
+            v_reread := ledger_resolve(v_tenant, entries, false);
+            EXIT WHEN (SELECT count(q.line_id) FROM unnest(v_reread) q)
+                = (SELECT count(q.line_id) FROM unnest(entries) q);
+            RAISE EXCEPTION 'a line came while others were waited for' USING ERRCODE = 'LG001';
+        EXCEPTION WHEN SQLSTATE 'LG001' THEN
+            entries := v_reread;
+        END;
+    END LOOP;
     -- 4. Lock the lines in the order of their ids. NO KEY: a movement's foreign key must not wait for us. Of the
     --    master data only what the guards need, read without locks.
     SELECT array_agg(s.id), array_agg(s.on_hand), array_agg(s.version), array_agg(s.reserved), array_agg(s.held),
@@ -203,13 +221,6 @@ BEGIN
     CROSS JOIN LATERAL (
         SELECT * FROM products x WHERE x.tenant_id = v_tenant AND x.id = s.product_id OFFSET 0
     ) a;
-    -- A line that was not there before the locks may have come while they were waited for: a refusal must not mix
-    -- two moments. The caller tries again.
-    IF v_keyed AND EXISTS (SELECT 1 FROM unnest(entries) q WHERE q.line_id IS NULL)
-        AND (SELECT count(q.line_id) FROM unnest(ledger_resolve(v_tenant, entries, false)) q)
-            > (SELECT count(q.line_id) FROM unnest(entries) q) THEN
-        RAISE EXCEPTION 'a line came while others were waited for' USING ERRCODE = 'serialization_failure';
-    END IF;
     v_now := clock_timestamp();
     old_ver := ver;
     old_cnt := cnt;

@@ -27,7 +27,7 @@ CLIENTS = 12
     ("seed", "postings"),
     [
         (1, 800),
-        pytest.param(2, 800, marks=pytest.mark.long),
+        (2, 800),
         *(pytest.param(n, 10_000, marks=pytest.mark.long) for n in range(3, 23)),
     ],
 )
