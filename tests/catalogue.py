@@ -6,10 +6,14 @@ from typing import Any
 import asyncpg
 
 APP, LEDGER, AUTH, OWNER = "storekeeper_app", "storekeeper_ledger", "storekeeper_auth", "storekeeper_owner"
+AUDIT = "storekeeper_audit"
 GLOBAL_TABLES = {"tenants", "users", "alembic_version"}
 """The only tables without a tenant_id; the first two are under row-level security of their own."""
 
 DEFINERS = {
+    "audit_change": AUDIT,
+    "audit_prune": AUDIT,
+    "audit_refused": AUDIT,
     "auth_by_email": AUTH,
     "auth_by_key": AUTH,
     "auth_by_session": AUTH,
@@ -106,7 +110,7 @@ CHECKS: dict[str, str] = {
     "a role that the application could become": """
         SELECT r.rolname FROM pg_auth_members m
         JOIN pg_roles r ON r.oid = m.roleid JOIN pg_roles app ON app.oid = m.member
-        WHERE app.rolname IN ('storekeeper_app', 'storekeeper_ledger', 'storekeeper_auth')
+        WHERE app.rolname IN ('storekeeper_app', 'storekeeper_ledger', 'storekeeper_auth', 'storekeeper_audit')
     """,
     "a thing that the application owns": """
         SELECT pg_describe_object(d.classid, d.objid, d.objsubid) FROM pg_shdepend d
@@ -115,7 +119,8 @@ CHECKS: dict[str, str] = {
     """,
     "a table that a function's owner owns": """
         SELECT c.relname FROM pg_class c
-        WHERE c.relowner IN ('storekeeper_ledger'::regrole, 'storekeeper_auth'::regrole)
+        WHERE c.relowner IN (
+            'storekeeper_ledger'::regrole, 'storekeeper_auth'::regrole, 'storekeeper_audit'::regrole)
     """,
     "stock that the application may write": """
         SELECT t || ': ' || r FROM unnest(:stock) t, unnest('{INSERT,UPDATE,REFERENCES}'::text[]) r
@@ -127,12 +132,12 @@ CHECKS: dict[str, str] = {
     "a table that can be emptied past row-level security": """
         SELECT c.relname || ': ' || r.rolname FROM pg_class c, pg_roles r
         WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
-            AND r.rolname IN ('storekeeper_app', 'storekeeper_ledger', 'storekeeper_auth')
+            AND r.rolname IN ('storekeeper_app', 'storekeeper_ledger', 'storekeeper_auth', 'storekeeper_audit')
             AND has_table_privilege(r.oid, c.oid, 'TRUNCATE')
     """,
     "a schema where the application may make things": """
         SELECT n.nspname FROM pg_namespace n, pg_roles r
-        WHERE r.rolname IN ('storekeeper_app', 'storekeeper_ledger', 'storekeeper_auth')
+        WHERE r.rolname IN ('storekeeper_app', 'storekeeper_ledger', 'storekeeper_auth', 'storekeeper_audit')
             AND n.nspname !~ '^pg_' AND has_schema_privilege(r.oid, n.oid, 'CREATE')
     """,
 }

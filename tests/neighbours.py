@@ -1,5 +1,6 @@
 """Two tenants with a row in every table, for tests of the walls between them."""
 
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -11,7 +12,7 @@ from domain.access.model import Permission
 from domain.ledger.model import Entry, Kind, Posted, Posting
 from domain.values import new_id
 from infra.access.provision import create_api_key, create_tenant, create_user, grant
-from infra.db.pool import Database
+from infra.db.pool import BIND, Database
 from infra.ledger.post import post
 
 PASSWORD = "correct horse battery staple"
@@ -24,6 +25,7 @@ class Neighbour(msgspec.Struct, frozen=True, kw_only=True):
     slug: str
     user_id: UUID
     email: str
+    deputy_id: UUID
     key_id: UUID
     key: str
     uom_id: UUID
@@ -39,12 +41,15 @@ async def settle(admin_url: str, database: Database, slug: str) -> Neighbour:
     tenant_id = await create_tenant(admin_url, slug, slug.title())
     user_id = await create_user(admin_url, email, "Clerk", PASSWORD)
     await grant(admin_url, tenant_id, user_id, "operator")
+    deputy_id = await create_user(admin_url, f"deputy@{slug}.example", "Deputy", PASSWORD)
+    await grant(admin_url, tenant_id, deputy_id, "supervisor")
     key_id, key = await create_api_key(admin_url, tenant_id, "ERP", [Permission.INVENTORY_READ])
     neighbour = Neighbour(
         tenant_id=tenant_id,
         slug=slug,
         user_id=user_id,
         email=email,
+        deputy_id=deputy_id,
         key_id=key_id,
         key=key,
         uom_id=new_id(),
@@ -55,6 +60,7 @@ async def settle(admin_url: str, database: Database, slug: str) -> Neighbour:
     )
     connection = await asyncpg.connect(admin_url)
     try:
+        await connection.execute(BIND, str(tenant_id))
         await _furnish(connection, neighbour)
     finally:
         await connection.close()
@@ -83,6 +89,31 @@ async def _furnish(connection: "asyncpg.Connection[Any]", of: Neighbour) -> None
         ("roles", {"code": "picker", "name": "Picker"}),
         ("role_permissions", {"role": "picker", "permission": "inventory.write"}),
         ("idempotency_keys", {"principal_id": of.user_id, "operation": "o", "key": "k", "fingerprint": b"f"}),
+    ]
+    begins = datetime(2026, 1, 1, tzinfo=UTC)
+    rows += [
+        (
+            "invitations",
+            {
+                "id": new_id(),
+                "email": f"guest@{of.slug}.example",
+                "name": "Guest",
+                "token_hash": of.user_id.bytes,
+                "grants": '[{"role": "viewer"}]',
+                "expires_at": begins,
+            },
+        ),
+        (
+            "delegations",
+            {
+                "id": new_id(),
+                "from_user_id": of.deputy_id,
+                "to_user_id": of.user_id,
+                "permissions": ["stockrequests.approve"],
+                "starts_at": begins,
+                "ends_at": begins + timedelta(days=1),
+            },
+        ),
     ]
     for table, row in rows:
         await insert(connection, table, {"tenant_id": of.tenant_id, **row})

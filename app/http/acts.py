@@ -59,7 +59,7 @@ async def once[W: Work, T](
     """Do it in one transaction, and under an idempotency key only once.
 
     The outcome is stored with the effect: the answer, or the refusal if it was a business refusal (409), so that a
-    retry cannot turn one into the other. Costs four round trips and the statements of `do`; without a key, two.
+    retry cannot turn one into the other. Costs five round trips and the statements of `do`; without a key, three.
     """
     if act.idempotency is None:
         async with begin(act) as work:

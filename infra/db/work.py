@@ -28,7 +28,22 @@ REMEMBER = """
     WHERE tenant_id = $1 AND principal_id = $2 AND operation = $3 AND key = $4
 """
 _encoder = msgspec.json.Encoder(decimal_format="number", enc_hook=encodable)
+# For this transaction only: the triggers of the audit trail read it (migrations/sql/0002_audit.sql).
+ACTING = "SELECT set_config('app.act', $1, true)"
 APPEND = "SELECT event_append($1, $2, $3, $4, $5, $6)"
+
+
+def acting(act: Act) -> str:
+    """Who does it, as the audit trail's triggers read it."""
+    caller = act.caller
+    who = {
+        "actorId": caller.principal_id,
+        "actor": caller.actor,
+        "sessionId": caller.session_id,
+        "keyId": caller.key_id,
+        "requestId": act.request_id,
+    }
+    return _encoder.encode(who).decode()
 
 
 class SqlWork:
@@ -105,6 +120,7 @@ def beginning[W: SqlWork](
     async def begin(act: Act) -> AsyncGenerator[W]:
         try:
             async with database.transaction(act.tenant_id) as driver:
+                await driver.execute(ACTING, acting(act))
                 yield kind(driver, act)
         except Exception as error:
             told = refusal(error)

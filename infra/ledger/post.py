@@ -83,6 +83,7 @@ def _head(ord_: int, posting: Posting, *, claimed: bool) -> dict[str, Any]:
     if (act := posting.act) is not None:
         head["actor_id"] = act.caller.principal_id
         head["actor"] = act.caller.actor
+        head["session_id"] = act.caller.session_id
         head["request_id"] = act.request_id
         if (scope := act.scope) is not None:
             head["scope"] = sorted(scope)

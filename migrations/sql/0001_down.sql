@@ -9,4 +9,5 @@ DROP TABLE
     reason_codes, uom_conversions, lots, bins, areas, grants, locations, products, uoms, categories,
     api_keys, sessions, role_permissions, roles, memberships, users, tenants;
 DROP FUNCTION refuse_change(), check_conservation();
-REVOKE ALL ON SCHEMA public FROM storekeeper_owner, storekeeper_app, storekeeper_ledger, storekeeper_auth;
+REVOKE ALL ON SCHEMA public FROM
+    storekeeper_owner, storekeeper_app, storekeeper_ledger, storekeeper_auth, storekeeper_audit;

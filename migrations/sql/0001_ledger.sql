@@ -49,8 +49,8 @@ CREATE TYPE ledger_entry AS (
 
 -- The one statement that writes stock: many postings in, one outcome each. See infra/decisions/0002.
 --
--- p_postings  [{ord, id, kind, source_type, source_id, comment, actor_id, actor, request_id, force, unchanged_ok,
---               tentative, reverses_id, scope: [location ids] or null, details, principal_id, operation, key,
+-- p_postings  [{ord, id, kind, source_type, source_id, comment, actor_id, actor, session_id, request_id, force,
+--               unchanged_ok, tentative, reverses_id, scope: [location ids] or null, details, principal_id, operation, key,
 --               fingerprint}]
 -- p_entries   [{posting, n, kind, line_id, product_id, location_id, bin_id, lot_id, delta, target, expected,
 --               reason_code_id, comment, root_cause, effective_at, direction: IN or OUT (the reason's direction),
@@ -481,13 +481,13 @@ BEGIN
             r_replayed := r_replayed || false;
             r_outcome := array_append(r_outcome, v_docs[p.ord]);
         END LOOP;
-        INSERT INTO postings (tenant_id, id, kind, source_type, source_id, comment, actor_id, actor, request_id,
-            idempotency_key, reverses_id, details, first_position, movement_count, recorded_at)
-        SELECT v_tenant, q.id, q.kind, q.source_type, q.source_id, q.comment, q.actor_id, q.actor, q.request_id,
-            q.key, q.reverses_id, nullif(q.details, 'null'), v_base + v_from[q.ord], v_count[q.ord], v_now
+        INSERT INTO postings (tenant_id, id, kind, source_type, source_id, comment, actor_id, actor, session_id,
+            request_id, idempotency_key, reverses_id, details, first_position, movement_count, recorded_at)
+        SELECT v_tenant, q.id, q.kind, q.source_type, q.source_id, q.comment, q.actor_id, q.actor, q.session_id,
+            q.request_id, q.key, q.reverses_id, nullif(q.details, 'null'), v_base + v_from[q.ord], v_count[q.ord], v_now
         FROM jsonb_to_recordset(p_postings) AS q(
             ord int, id uuid, kind text, source_type text, source_id text, comment text, actor_id uuid, actor text,
-            request_id text, key text, reverses_id uuid, details jsonb)
+            session_id uuid, request_id text, key text, reverses_id uuid, details jsonb)
         WHERE v_from[q.ord] IS NOT NULL;
         INSERT INTO events (tenant_id, position, type, entity_type, entity_id, location_ids, payload, request_id,
             recorded_at)

@@ -1,14 +1,17 @@
--- Four roles, of which none can bypass row-level security and only one can log in:
+-- Five roles, of which none can bypass row-level security and only one can log in:
 --   storekeeper_owner   owns every table; row-level security is forced on it too
 --   storekeeper_app     what the application runs as: owns nothing
 --   storekeeper_ledger  owns ledger_post, the one statement that writes stock
 --   storekeeper_auth    owns the look-ups that turn a credential into a tenant
+--   storekeeper_audit   owns the functions that write the audit trail
 -- Roles belong to the whole cluster, so they may be there already, made by another database or by the operator.
 DO $$
 DECLARE
     wanted text;
 BEGIN
-    FOREACH wanted IN ARRAY ARRAY['storekeeper_owner', 'storekeeper_app', 'storekeeper_ledger', 'storekeeper_auth'] LOOP
+    FOREACH wanted IN ARRAY ARRAY[
+        'storekeeper_owner', 'storekeeper_app', 'storekeeper_ledger', 'storekeeper_auth', 'storekeeper_audit'
+    ] LOOP
         IF NOT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = wanted) THEN
             BEGIN
                 EXECUTE format('CREATE ROLE %I NOLOGIN NOSUPERUSER NOBYPASSRLS NOINHERIT', wanted);
@@ -26,5 +29,6 @@ BEGIN
 END
 $$;
 
-GRANT USAGE ON SCHEMA public TO storekeeper_owner, storekeeper_app, storekeeper_ledger, storekeeper_auth;
+GRANT USAGE ON SCHEMA public TO
+    storekeeper_owner, storekeeper_app, storekeeper_ledger, storekeeper_auth, storekeeper_audit;
 GRANT CREATE ON SCHEMA public TO storekeeper_owner;

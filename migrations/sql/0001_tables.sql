@@ -48,6 +48,7 @@ CREATE TABLE postings (
     comment TEXT,
     actor_id UUID,
     actor TEXT,
+    session_id UUID,
     request_id TEXT,
     idempotency_key TEXT,
     reverses_id UUID,

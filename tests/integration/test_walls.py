@@ -180,7 +180,7 @@ async def test_without_any_filter_a_bound_connection_is_shown_its_tenants_rows_a
         foreign = {
             table: await app.fetchval(
                 f"SELECT count(*) FROM {table} WHERE {tenant_of(table)} <> ALL ($1)",
-                [one.tenant_id, one.user_id],
+                [one.tenant_id, one.user_id, one.deputy_id],
             )
             for table in shown
         }

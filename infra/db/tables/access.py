@@ -1,6 +1,7 @@
 """Tenants, people, what they may do, and what they prove it with."""
 
 from sqlalchemy import (
+    CheckConstraint,
     Column,
     Index,
     LargeBinary,
@@ -15,10 +16,12 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from infra.db.tables.base import (
     TIMESTAMP,
+    bookkeeping,
     flag,
     identifier,
     metadata,
     of_tenant,
+    one_of,
     reference,
     tenant_table,
     within_tenant,
@@ -34,7 +37,7 @@ tenants = Table(
     *words("name", 200),
     Column("settings", JSONB, nullable=False, server_default=text("'{}'")),
     flag("is_active", default=True),
-    Column("created_at", TIMESTAMP, nullable=False, server_default=text("now()")),
+    *bookkeeping(),
     PrimaryKeyConstraint("id"),
     UniqueConstraint("slug"),
 )
@@ -46,7 +49,8 @@ users = Table(
     *words("name", 200),
     Column("password_hash", Text, nullable=False),
     flag("is_active", default=True),
-    Column("created_at", TIMESTAMP, nullable=False, server_default=text("now()")),
+    Column("password_changed_at", TIMESTAMP, nullable=False, server_default=text("now()")),
+    *bookkeeping(),
     PrimaryKeyConstraint("id"),
     UniqueConstraint("email"),
 )
@@ -55,7 +59,7 @@ memberships = tenant_table(
     of_tenant(),
     reference("user_id"),
     flag("is_active", default=True),
-    Column("created_at", TIMESTAMP, nullable=False, server_default=text("now()")),
+    *bookkeeping(),
     key=("user_id",),
 )
 roles = tenant_table(
@@ -63,7 +67,7 @@ roles = tenant_table(
     of_tenant(),
     *words("code", 63),
     *words("name", 200),
-    Column("created_at", TIMESTAMP, nullable=False, server_default=text("now()")),
+    *bookkeeping(),
     key=("code",),
 )
 role_permissions = tenant_table(
@@ -110,10 +114,68 @@ api_keys = tenant_table(
     Column("scopes", ARRAY(Text), nullable=False),
     Column("location_ids", ARRAY(Uuid)),
     reference("created_by", optional=True),
-    Column("created_at", TIMESTAMP, nullable=False, server_default=text("now()")),
+    reference("rotates_id", optional=True),
+    *bookkeeping(),
     Column("expires_at", TIMESTAMP),
     Column("revoked_at", TIMESTAMP),
     Column("used_at", TIMESTAMP),
+    within_tenant("rotates_id", to="api_keys"),
     UniqueConstraint("tenant_id", "key_hash"),
     Index("ix_api_keys_key_hash", "key_hash"),
+)
+invitations = tenant_table(
+    "invitations",
+    of_tenant(),
+    identifier(),
+    *words("email", 320),
+    *words("name", 200),
+    Column("token_hash", LargeBinary, nullable=False),
+    Column("grants", JSONB, nullable=False),
+    reference("created_by", optional=True),
+    Column("expires_at", TIMESTAMP, nullable=False),
+    Column("accepted_at", TIMESTAMP),
+    reference("accepted_by", optional=True),
+    Column("revoked_at", TIMESTAMP),
+    *bookkeeping(),
+    UniqueConstraint("tenant_id", "token_hash"),
+    Index("ix_invitations_token_hash", "token_hash"),
+)
+# For a dated period somebody decides in another's place.
+delegations = tenant_table(
+    "delegations",
+    identifier(),
+    reference("from_user_id"),
+    reference("to_user_id"),
+    Column("permissions", ARRAY(Text), nullable=False),
+    Column("starts_at", TIMESTAMP, nullable=False),
+    Column("ends_at", TIMESTAMP, nullable=False),
+    *words("note", 2000, optional=True),
+    Column("ended_at", TIMESTAMP),
+    *bookkeeping(),
+    CheckConstraint("ends_at > starts_at", name="ends_later"),
+    CheckConstraint("from_user_id <> to_user_id", name="to_another"),
+    within_tenant("from_user_id", to="memberships", target=("user_id",)),
+    within_tenant("to_user_id", to="memberships", target=("user_id",)),
+    Index("ix_delegations_tenant_id_from_user_id", "tenant_id", "from_user_id"),
+    Index("ix_delegations_tenant_id_to_user_id", "tenant_id", "to_user_id"),
+)
+# Written by the database alone: a trigger on each audited table, and audit_refused.
+audit_log = tenant_table(
+    "audit_log",
+    identifier(),
+    Column("recorded_at", TIMESTAMP, nullable=False),
+    *one_of("outcome", "DONE", "REFUSED"),
+    Column("action", Text, nullable=False),
+    Column("entity_type", Text, nullable=False),
+    Column("entity_id", Text),
+    Column("location_ids", ARRAY(Uuid), nullable=False, server_default=text("'{}'")),
+    reference("actor_id", optional=True),
+    Column("actor", Text),
+    reference("session_id", optional=True),
+    reference("key_id", optional=True),
+    Column("request_id", Text),
+    Column("before", JSONB),
+    Column("after", JSONB),
+    Index("ix_audit_log_tenant_id_actor_id_id", "tenant_id", "actor_id", "id"),
+    Index("ix_audit_log_entity", "tenant_id", "entity_type", "entity_id", "id"),
 )

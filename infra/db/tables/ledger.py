@@ -127,6 +127,7 @@ postings = tenant_table(
     *words("comment", 2000, optional=True),
     reference("actor_id", optional=True),
     *words("actor", 200, optional=True),
+    reference("session_id", optional=True),
     *words("request_id", 128, optional=True),
     *words("idempotency_key", 255, optional=True),
     reference("reverses_id", optional=True),
