@@ -42,6 +42,33 @@ def rights_of_scopes(scopes: Iterable[str], location_ids: Iterable[UUID] | None)
     return {_PERMISSIONS[name]: scope for name in scopes if name in _PERMISSIONS}
 
 
+def lacking(held: Mapping[Permission, Scope], wanted: Mapping[Permission, Scope]) -> tuple[Permission, ...]:
+    """What of the rights wanted is not held, or not at all of the locations it is wanted for."""
+    return tuple(sorted(p for p, scope in wanted.items() if p not in held or not scope_covers(held[p], scope)))
+
+
+def covers(held: Mapping[Permission, Scope], wanted: Mapping[Permission, Scope]) -> bool:
+    """Whether somebody with the rights held may hand on those wanted: nobody gives more than they hold."""
+    return not lacking(held, wanted)
+
+
+def require_cover(held: Mapping[Permission, Scope], wanted: Mapping[Permission, Scope]) -> None:
+    """Refuse who would hand on more than they hold; one of the permissions missing is named."""
+    missing = lacking(held, wanted)
+    if missing:
+        raise DomainError(
+            Reason.PERMISSION_DENIED,
+            f"You do not hold {missing[0]} there yourself, so you cannot give it",
+            permission=missing[0],
+            missing=missing,
+        )
+
+
+def scope_covers(held: Scope, wanted: Scope) -> bool:
+    """Whether all locations wanted are among those held; None is all of them."""
+    return held is None or (wanted is not None and wanted <= held)
+
+
 def locations_of(rights: Mapping[Permission, Scope]) -> Scope:
     """All locations where somebody may do anything at all."""
     together: frozenset[UUID] = frozenset()
