@@ -32,15 +32,17 @@ from app.session_api.record_stock import RecordStockController
 from app.session_api.reversals import ReversalController
 from app.session_api.units import ConversionController, UomController
 from app.settings import Environment, Settings, load_settings
+from domain.access.ports import Revocations
 from domain.access.rules import SessionLimits
 from domain.errors import not_found
 from infra.access.authenticator import CachedAuthenticator
+from infra.access.listener import AccessListener
 from infra.catalog.queries import SqlCatalogQueries
 from infra.catalog.repository import SqlCatalogWork
 from infra.db import migrate as migrations
 from infra.db.checks import refuse_unfit, schema_trouble
 from infra.db.errors import refusal
-from infra.db.pool import Database
+from infra.db.pool import APP_ROLE, Database
 from infra.db.work import beginning
 from infra.ledger.answers import SqlAnswers
 from infra.ledger.candidates import SqlIssueReads
@@ -139,18 +141,19 @@ def litestar_app(settings: Settings) -> Litestar:
         statement_timeout_ms=settings.statement_timeout_ms,
         lock_timeout_ms=settings.lock_timeout_ms,
     )
+    listener = AccessListener(url, as_role=APP_ROLE)
     outside = Outside(
         refusal=refusal,
         ready=lambda: _trouble(database),
         metrics=render_metrics,
         secure_cookies=settings.env is Environment.PRODUCTION,
         body_limit=settings.body_limit_bytes,
-        lifespan=_lifespan(database, settings),
+        lifespan=_lifespan(database, listener, settings),
     )
-    return build(CONTROLLERS, ports(database, queue_limit=settings.posting_queue_limit), outside)
+    return build(CONTROLLERS, ports(database, listener, queue_limit=settings.posting_queue_limit), outside)
 
 
-def ports(database: Database, *, queue_limit: int = 10_000) -> Mapping[str, object]:
+def ports(database: Database, revocations: Revocations, *, queue_limit: int = 10_000) -> Mapping[str, object]:
     """The areas' ports under the names that handlers ask for."""
     return {
         "analytics": SqlAnalyticsReads(database),
@@ -165,15 +168,15 @@ def ports(database: Database, *, queue_limit: int = 10_000) -> Mapping[str, obje
         "ledger": GroupedLedger(database, queue_limit=queue_limit),
         "lot_move_reads": SqlLotMoveReads(database),
         "reference": CachedReference(database),
+        "revocations": revocations,
         "reversal_reads": SqlReversalReads(database),
         "stock": SqlStockReader(database),
     }
 
 
-def _lifespan(database: Database, settings: Settings) -> Callable[[Litestar], Any]:
+def _lifespan(database: Database, listener: AccessListener, settings: Settings) -> Callable[[Litestar], Any]:
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncGenerator[None]:
-        assert settings.database_url is not None
         await database.open()
         try:
             await refuse_unfit(database, production=settings.env is Environment.PRODUCTION)
@@ -181,7 +184,7 @@ def _lifespan(database: Database, settings: Settings) -> Callable[[Litestar], An
                 idle=timedelta(minutes=settings.session_idle_minutes),
                 absolute=timedelta(hours=settings.session_absolute_hours),
             )
-            authenticator = await CachedAuthenticator.connect(database, url=settings.database_url, limits=limits)
+            authenticator = await CachedAuthenticator.connect(database, listener=listener, limits=limits)
             await authenticator.start()
             app.state.authenticator = authenticator
             try:

@@ -10,6 +10,7 @@ from domain.access.ports import FoundKey, FoundSession
 from domain.access.rules import SessionLimits
 from infra.access.authenticator import CachedAuthenticator
 from infra.access.changes import Change, Kind
+from infra.access.listener import AccessListener
 from infra.access.passwords import Argon2Passwords
 from infra.access.store import SqlAccess
 from infra.authz.policy import CasbinPolicy
@@ -96,7 +97,7 @@ async def a_process(
             store,
             await CasbinPolicy.load(store),
             Argon2Passwords(),
-            listener_url=urls.app_url,
+            listener=AccessListener(urls.app_url),
             limits=limits or SessionLimits(),
             monotonic=clock,
             size=size,

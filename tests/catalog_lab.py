@@ -24,6 +24,7 @@ from domain.access.rules import SessionLimits
 from domain.ledger.model import Entry, Kind, Posting
 from domain.values import new_id
 from infra.access.authenticator import CachedAuthenticator
+from infra.access.listener import AccessListener
 from infra.access.provision import create_api_key, create_tenant
 from infra.catalog.queries import SqlCatalogQueries
 from infra.catalog.repository import SqlCatalogWork
@@ -177,7 +178,9 @@ async def a_client(urls: DatabaseUrls, database: Database) -> AsyncGenerator[htt
     """The API with real keys."""
     app = an_app(database)
     limits = SessionLimits(idle=timedelta(minutes=30), absolute=timedelta(hours=12))
-    authenticator = await CachedAuthenticator.connect(database, url=urls.app_url, limits=limits)
+    authenticator = await CachedAuthenticator.connect(
+        database, listener=AccessListener(urls.app_url), limits=limits
+    )
     await authenticator.start()
     app.state.authenticator = authenticator
     try:

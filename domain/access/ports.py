@@ -109,6 +109,21 @@ class Sessions(Protocol):
         ...
 
 
+class Revocations(Protocol):
+    """Makes sure that nobody is believed any longer for what they no longer are."""
+
+    async def confirm(self) -> None:
+        """Return once every process has dropped what it remembered of access as it was before this call.
+
+        Await it after the commit and before the answer, wherever rights shrink or a credential ends: a role, a
+        grant, a membership, a user, a key, a session. Nothing has to be named or sent: the database announces such
+        changes with their commit, so they are heard soon even where nobody lives to await this. It takes a few
+        milliseconds, and with a process that does not answer two seconds, after which that process believes
+        nothing that it remembers.
+        """
+        ...
+
+
 class Passwords(Protocol):
     """Slow hashes, kept from slowing down anything else."""
 

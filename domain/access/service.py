@@ -17,6 +17,7 @@ from domain.access.ports import (
     NewSession,
     Passwords,
     Policy,
+    Revocations,
     Sessions,
 )
 from domain.access.rules import (
@@ -93,6 +94,7 @@ async def log_in(
     sessions: Sessions,
     passwords: Passwords,
     policy: Policy,
+    revocations: Revocations,
     *,
     login: Login,
     limits: SessionLimits,
@@ -119,16 +121,17 @@ async def log_in(
     )
     await sessions.begin(session)
     if login.replaces is not None:
-        await _end_old(found_by, sessions, login.replaces)
+        await _end_old(found_by, sessions, revocations, login.replaces)
     known = await authenticate_session(found_by, policy, token=token, idle=limits.idle)
     return LoggedIn(caller=known.authenticated.caller, csrf=known.authenticated.csrf, token=token)
 
 
-async def log_out(sessions: Sessions, *, caller: Caller) -> None:
+async def log_out(sessions: Sessions, revocations: Revocations, *, caller: Caller) -> None:
     """End the caller's session on the server."""
     if caller.session_id is None:
         raise DomainError(Reason.UNAUTHENTICATED, "There is no session to end: an API key is not logged in")
     await sessions.end(tenant_id=caller.tenant_id, session_id=caller.session_id)
+    await revocations.confirm()
 
 
 async def _caller(found: FoundSession, policy: Policy) -> Caller:
@@ -163,10 +166,11 @@ def _entered(account: Account, slug: str | None) -> Membership:
     return next(iter(open_to.values()))
 
 
-async def _end_old(found_by: Credentials, sessions: Sessions, token: str) -> None:
+async def _end_old(found_by: Credentials, sessions: Sessions, revocations: Revocations, token: str) -> None:
     found = await found_by.by_session(secret.hash_of(token)) if secret.is_session_token(token) else None
     if found is not None:
         await sessions.end(tenant_id=found.tenant_id, session_id=found.session_id)
+        await revocations.confirm()
 
 
 def _readable(user_agent: str | None) -> str | None:

@@ -1,9 +1,9 @@
 """Credentials to callers, remembered for a while, so that in steady state a request asks the database nothing.
 
 Three things keep a remembered credential honest. It is read again after a minute at most. A change of access, in
-any process, is announced with its commit and dropped here (`changes.py`). And while announcements cannot be heard,
-nothing is remembered. A look-up that was under way when an announcement came may have read what is no longer true,
-so it serves those who were waiting for it and is not kept.
+any process, is announced with its commit and dropped here, and whoever made it can wait for that (`listener.py`).
+And while announcements cannot be heard, nothing is remembered. A look-up that was under way when an announcement
+came may have read what is no longer true, so it serves those who were waiting for it and is not kept.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ from infra.access.passwords import Argon2Passwords
 from infra.access.seen import SeenWriter
 from infra.access.store import SqlAccess
 from infra.authz.policy import CasbinPolicy
-from infra.db.pool import APP_ROLE, Database
+from infra.db.pool import Database
 from infra.observability.metrics import LOGINS
 
 FRESH_SECONDS = 60.0
@@ -63,9 +63,8 @@ class CachedAuthenticator:
         policy: Policy,
         passwords: Argon2Passwords,
         *,
-        listener_url: str,
+        listener: AccessListener,
         limits: SessionLimits,
-        as_role: str | None = APP_ROLE,
         monotonic: Callable[[], float] = time.monotonic,
         size: int = REMEMBERED,
     ) -> None:
@@ -80,13 +79,12 @@ class CachedAuthenticator:
         self._epoch = 0
         self._reading: dict[bytes, asyncio.Task[_Known]] = {}
         self._tasks: set[asyncio.Task[_Known]] = set()
-        self.listener = AccessListener(listener_url, self.forget, as_role=as_role)
+        self.listener = listener
+        listener.subscribe(self.forget)
         self._seen = SeenWriter(store.seen, pause=min(_SEEN_PAUSE, self._fresh / 2))
 
     @classmethod
-    async def connect(
-        cls, database: Database, *, url: str, limits: SessionLimits, as_role: str | None = APP_ROLE
-    ) -> Self:
+    async def connect(cls, database: Database, *, listener: AccessListener, limits: SessionLimits) -> Self:
         """With everything it needs, and the reviewed policy loaded.
 
         Raises:
@@ -94,7 +92,7 @@ class CachedAuthenticator:
         """
         store = SqlAccess(database)
         policy = await CasbinPolicy.load(store)
-        return cls(store, policy, Argon2Passwords(), listener_url=url, limits=limits, as_role=as_role)
+        return cls(store, policy, Argon2Passwords(), listener=listener, limits=limits)
 
     async def start(self) -> None:
         """Begin to listen. Until that succeeds every credential is looked up."""
@@ -118,22 +116,22 @@ class CachedAuthenticator:
     async def login(self, login: Login) -> LoggedIn:
         try:
             new = await service.log_in(
-                self._store, self._store, self._passwords, self._policy, login=login, limits=self._limits
+                self._store,
+                self._store,
+                self._passwords,
+                self._policy,
+                self.listener,
+                login=login,
+                limits=self._limits,
             )
         except DomainError as refused:
             LOGINS.labels(refused.reason).inc()
             raise
         LOGINS.labels("LOGGED_IN").inc()
-        if login.replaces is not None:
-            self._epoch += 1
-            self._memory.forget(hash_of(login.replaces))
         return new
 
     async def logout(self, caller: Caller) -> None:
-        await service.log_out(self._store, caller=caller)
-        # The announcement reaches this process too, but its caller's next request may be faster.
-        assert caller.session_id is not None
-        self.forget(Change(Kind.SESSION, caller.session_id))
+        await service.log_out(self._store, self.listener, caller=caller)
 
     def forget(self, change: Change | None) -> None:
         """Drop what a change concerns; all of it when it is not known what changed."""
@@ -156,8 +154,11 @@ class CachedAuthenticator:
         return known
 
     async def _read_once(self, digest: bytes, read: Callable[[], Awaitable[_Known]]) -> _Known:
-        """One look-up for all who come with the same credential at the same time."""
-        task = self._reading.get(digest)
+        """One look-up for all who come with the same credential at the same time.
+
+        Where nobody says what has changed meanwhile, what another one reads may be older than the request.
+        """
+        task = self._reading.get(digest) if self.listener.is_up else None
         if task is None:
             task = asyncio.create_task(self._read(digest, read))
             self._reading[digest] = task

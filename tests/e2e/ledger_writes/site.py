@@ -26,6 +26,7 @@ from domain.access.model import Act, Caller, Idempotency, Permission, Scope
 from domain.errors import DomainError, Reason
 from domain.ledger.model import Entry, Kind, Posted, Posting
 from domain.values import new_id
+from infra.access.listener import AccessListener
 from infra.db.errors import refusal
 from infra.db.pool import Database
 from infra.ledger.grouping import GroupedLedger
@@ -296,7 +297,7 @@ def an_api(database: Database) -> Api:
         body_limit=1 << 20,
         lifespan=lifespan,
     )
-    app = build(CONTROLLERS, ports(database), outside)
+    app = build(CONTROLLERS, ports(database, AccessListener(database._url)), outside)
     door = _Door()
     app.state.authenticator = door
     return Api(app, door)
