@@ -11,7 +11,7 @@ from litestar.types import ControllerRouterHandler
 
 from app.http.application import Outside, build
 from app.http.draining import Drained
-from app.http.tracing import Traced
+from app.http.tracing import QUIET, Traced
 from app.session_api.adjustments import AdjustmentController
 from app.session_api.analytics import AnalyticsController
 from app.session_api.auth import AuthController
@@ -59,6 +59,7 @@ from infra.ledger.reference import CachedReference
 from infra.observability.logs import configure_logs, log_config, resolve_format
 from infra.observability.metrics import HTTP_REQUESTS, HTTP_SECONDS, render_metrics
 from infra.observability.requests import request_id
+from infra.observability.tracing import start_tracing, traced
 from infra.postgres.lifecycle import (
     database_shell,
     database_status,
@@ -112,13 +113,14 @@ def application() -> Traced:
     """The ASGI application of one worker process, from the environment."""
     settings = load_settings()
     configure_logging(settings)
+    start_tracing()
     return create_app(settings)
 
 
 def create_app(settings: Settings) -> Traced:
     """The whole application over the database that the settings name."""
     assert settings.database_url is not None, "the command line names the database before it serves"
-    return Traced(Drained(litestar_app(settings)), request_id=request_id, observe=_observe)
+    return Traced(traced(Drained(litestar_app(settings)), quiet=QUIET), request_id=request_id, observe=_observe)
 
 
 async def refuse_unfit_database(settings: Settings) -> None:

@@ -20,6 +20,7 @@ from asyncpg.pool import PoolConnectionProxy
 
 from domain.errors import DomainError, Reason
 from infra.observability.metrics import DB_CONNECTIONS_IN_USE, DB_WAIT_SECONDS
+from infra.observability.tracing import watch
 
 BIND = "SELECT set_config('app.tenant', $1, false)"
 APP_ROLE = "storekeeper_app"
@@ -144,6 +145,7 @@ class Database:
 
 
 async def _init(connection: "asyncpg.Connection[Any]") -> None:
+    watch(connection)
     for name in ("json", "jsonb"):
         await connection.set_type_codec(
             name,

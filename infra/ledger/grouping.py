@@ -23,6 +23,7 @@ from infra.db.errors import AWAY, refusal, retried
 from infra.db.pool import Database
 from infra.ledger.post import post
 from infra.observability.metrics import LEDGER_BATCH_LINES, LEDGER_POSTINGS, LEDGER_QUEUE_LINES
+from infra.observability.tracing import here, joint
 
 _log = structlog.get_logger("storekeeper.ledger")
 
@@ -33,11 +34,12 @@ type Answer = Posted | DomainError
 
 
 class _Waiting:
-    __slots__ = ("answer", "posting")
+    __slots__ = ("answer", "place", "posting")
 
     def __init__(self, posting: Posting, answer: asyncio.Future[Answer]) -> None:
         self.posting = posting
         self.answer = answer
+        self.place = here()
 
     @property
     def key(self) -> tuple[UUID, str, str] | None:
@@ -114,8 +116,10 @@ class GroupedLedger:
                 waiting.settle(_interrupted())
 
     async def _flush(self, tenant: UUID, batch: list[_Waiting]) -> None:
+        lines = sum(len(w.posting.entries) for w in batch)
         try:
-            answers = await self.post_many([w.posting for w in batch], tenant_id=tenant)
+            with joint("ledger flush", [w.place for w in batch], postings=len(batch), lines=lines):
+                answers = await self.post_many([w.posting for w in batch], tenant_id=tenant)
         except Exception as error:  # noqa: BLE001 - whatever it is, each waiting client must be told
             if len(batch) == 1 or isinstance(error.__cause__, AWAY):
                 for waiting in batch:
@@ -124,7 +128,7 @@ class GroupedLedger:
             for waiting in batch:
                 await self._flush(tenant, [waiting])
             return
-        LEDGER_BATCH_LINES.observe(sum(len(w.posting.entries) for w in batch))
+        LEDGER_BATCH_LINES.observe(lines)
         for waiting, answer in zip(batch, answers, strict=True):
             outcome = "POSTED" if isinstance(answer, Posted) else answer.reason
             LEDGER_POSTINGS.labels(waiting.posting.kind, outcome).inc()
