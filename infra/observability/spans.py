@@ -8,7 +8,8 @@ import asyncio
 import re
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence, Set as AbstractSet
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
 from typing import Any

@@ -5,7 +5,8 @@ watched, and a span is a context that does nothing.
 """
 
 import os
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence, Set as AbstractSet
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
