@@ -17,6 +17,7 @@ DEFINERS = {
     "auth_by_email": AUTH,
     "auth_by_key": AUTH,
     "auth_by_session": AUTH,
+    "auth_set_password": AUTH,
     "event_append": LEDGER,
     "ledger_post": LEDGER,
 }

@@ -19,7 +19,7 @@ from domain.access.ports import (
     TenantRules,
 )
 from domain.access.rules import tenant_rules
-from infra.access.changes import CHANNEL, Change, Kind
+from infra.access.changes import Kind
 from infra.db.pool import Database
 
 BY_EMAIL = "SELECT user_id, password_hash, is_active, tenant_id, tenant_slug FROM auth_by_email($1)"
@@ -37,13 +37,7 @@ BEGIN = """
     INSERT INTO sessions (tenant_id, id, user_id, token_hash, created_at, seen_at, expires_at, user_agent)
     VALUES ($1, $2, $3, $4, now(), now(), now() + $5, $6)
 """
-# The news goes out with the commit: no process hears of an end that did not happen.
-END = """
-    WITH ended AS (
-        UPDATE sessions SET ended_at = now() WHERE tenant_id = $1 AND id = $2 AND ended_at IS NULL RETURNING id
-    )
-    SELECT pg_notify($3, $4) FROM ended
-"""
+END = "UPDATE sessions SET ended_at = now() WHERE tenant_id = $1 AND id = $2 AND ended_at IS NULL"
 SESSIONS_SEEN = """
     UPDATE sessions SET seen_at = now()
     WHERE tenant_id = $1 AND id = ANY ($2) AND ended_at IS NULL AND seen_at < now()
@@ -116,9 +110,8 @@ class SqlAccess:
             )
 
     async def end(self, *, tenant_id: UUID, session_id: UUID) -> None:
-        change = Change(Kind.SESSION, session_id)
         async with self._database.bound(tenant_id) as driver:
-            await driver.execute(END, tenant_id, session_id, CHANNEL, str(change))
+            await driver.execute(END, tenant_id, session_id)
 
     async def seen(self, kind: Kind, tenant_id: UUID, ids: Iterable[UUID]) -> None:
         """Write down that sessions, or keys, were used just now."""

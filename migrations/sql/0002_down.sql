@@ -2,6 +2,18 @@ DO $$
 DECLARE
     t text;
 BEGIN
+    FOR t IN SELECT tgrelid::regclass::text FROM pg_trigger WHERE tgname = 'access_is_announced' LOOP
+        EXECUTE format('DROP TRIGGER access_is_announced ON %s', t);
+    END LOOP;
+END
+$$;
+DROP FUNCTION announce_access(), auth_set_password(uuid, text, text, boolean);
+REVOKE UPDATE (password_hash, password_changed_at, version, updated_at) ON users FROM storekeeper_auth;
+REVOKE UPDATE (ended_at) ON sessions FROM storekeeper_auth;
+DO $$
+DECLARE
+    t text;
+BEGIN
     FOR t IN SELECT tgrelid::regclass::text FROM pg_trigger WHERE tgname = 'changes_are_audited' LOOP
         EXECUTE format('DROP TRIGGER changes_are_audited ON %s', t);
     END LOOP;
