@@ -37,6 +37,8 @@ from domain.access.rules import SessionLimits
 from domain.errors import not_found
 from infra.access.authenticator import CachedAuthenticator
 from infra.access.listener import AccessListener
+from infra.access.store import SqlAccess
+from infra.authz.lazy import LazyPolicy
 from infra.catalog.queries import SqlCatalogQueries
 from infra.catalog.repository import SqlCatalogWork
 from infra.db import migrate as migrations
@@ -169,6 +171,7 @@ def ports(database: Database, revocations: Revocations, *, queue_limit: int = 10
         "issue_reads": SqlIssueReads(database),
         "ledger": GroupedLedger(database, queue_limit=queue_limit),
         "lot_move_reads": SqlLotMoveReads(database),
+        "policy": LazyPolicy(SqlAccess(database)),
         "reference": CachedReference(database),
         "revocations": revocations,
         "reversal_reads": SqlReversalReads(database),

@@ -16,6 +16,8 @@ from domain.errors import DomainError, Reason
 _EMAIL_LONGEST = 320
 _ROLE = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 _PERMISSIONS = {str(permission): permission for permission in Permission}
+ADMINISTRATION = frozenset({Permission.ADMIN_APIKEYS, Permission.ADMIN_SETTINGS, Permission.ADMIN_USERS})
+"""What an admin holds everywhere; a tenant always keeps somebody who holds all of it."""
 
 
 class SessionLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,6 +64,11 @@ def require_cover(held: Mapping[Permission, Scope], wanted: Mapping[Permission, 
             permission=missing[0],
             missing=missing,
         )
+
+
+def administers(rights: Mapping[Permission, Scope]) -> bool:
+    """Whether somebody may administer all of the tenant."""
+    return covers(rights, dict.fromkeys(ADMINISTRATION))
 
 
 def scope_covers(held: Scope, wanted: Scope) -> bool:
