@@ -59,7 +59,7 @@ from infra.ledger.queries.history import SqlMovementReader
 from infra.ledger.queries.stock import SqlStockReader
 from infra.ledger.reference import CachedReference
 from infra.observability.logs import configure_logs, log_config, resolve_format
-from infra.observability.metrics import HTTP_REQUESTS, HTTP_SECONDS, render_metrics
+from infra.observability.metrics import observe_request, render_metrics
 from infra.observability.requests import request_id
 from infra.observability.tracing import start_tracing, traced
 from infra.postgres.lifecycle import (
@@ -122,7 +122,9 @@ def application() -> Traced:
 def create_app(settings: Settings) -> Traced:
     """The whole application over the database that the settings name."""
     assert settings.database_url is not None, "the command line names the database before it serves"
-    return Traced(traced(Drained(litestar_app(settings)), quiet=QUIET), request_id=request_id, observe=_observe)
+    return Traced(
+        traced(Drained(litestar_app(settings)), quiet=QUIET), request_id=request_id, observe=observe_request
+    )
 
 
 async def refuse_unfit_database(settings: Settings) -> None:
@@ -207,11 +209,6 @@ async def _trouble(database: Database) -> str | None:
         return await schema_trouble(database)
     except Exception as error:  # noqa: BLE001 - readiness is an answer, never a fault
         return f"The database does not answer ({type(error).__name__})"
-
-
-def _observe(method: str, route: str, status: int, seconds: float) -> None:
-    HTTP_REQUESTS.labels(method, route, str(status)).inc()
-    HTTP_SECONDS.labels(method, route).observe(seconds)
 
 
 def configure_logging(settings: Settings) -> Mapping[str, Any]:

@@ -2,13 +2,17 @@
 
 import logging.config
 import sys
+import time
+from functools import lru_cache
 from typing import Any, Literal, TextIO
 
 import msgspec
 import structlog
 from structlog.typing import EventDict, Processor
 
-from infra.observability.masking import escape_controls, mask_secrets
+from infra.observability.masking import escape_controls, escape_json, mask_secrets
+
+_encoder = msgspec.json.Encoder(enc_hook=repr)
 
 type Format = Literal["auto", "console", "json"]
 
@@ -26,9 +30,13 @@ def configure_logs(*, chosen: Literal["console", "json"], level: str) -> None:
     """Send every log entry of this process to standard error, in one format."""
     logging.config.dictConfig(log_config(chosen=chosen, level=level))
     structlog.configure(
-        processors=[*_shared(), *_rendering(chosen)],
+        processors=[*_shared(), *_rendering(chosen, to_bytes=True)],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=(
+            structlog.BytesLoggerFactory(sys.stderr.buffer)
+            if chosen == "json"
+            else structlog.WriteLoggerFactory(sys.stderr)
+        ),
         cache_logger_on_first_use=True,
     )
 
@@ -69,16 +77,31 @@ def _shared() -> list[Processor]:
     return [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
+        _stamp,
         structlog.processors.StackInfoRenderer(),
     ]
 
 
-def _rendering(chosen: Literal["console", "json"]) -> list[Processor]:
+@lru_cache(maxsize=2)  # most entries are of the same second as the one before
+def _second(since_epoch: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(since_epoch))
+
+
+def _stamp(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    seconds, rest = divmod(time.time_ns(), 1_000_000_000)
+    event["at"] = f"{_second(seconds)}.{rest // 1000:06d}Z"
+    return event
+
+
+def _rendering(chosen: Literal["console", "json"], *, to_bytes: bool = False) -> list[Processor]:
     if chosen == "json":
         # Never the local variables: they hold what the entry itself must not.
         frames = structlog.tracebacks.ExceptionDictTransformer(show_locals=False, max_frames=20)
-        return [structlog.processors.ExceptionRenderer(frames), mask_secrets, _to_json]
+        return [
+            structlog.processors.ExceptionRenderer(frames),
+            mask_secrets,
+            _to_json if to_bytes else _to_json_text,
+        ]
     return [
         structlog.processors.format_exc_info,
         mask_secrets,
@@ -87,5 +110,9 @@ def _rendering(chosen: Literal["console", "json"]) -> list[Processor]:
     ]
 
 
-def _to_json(_logger: Any, _method: str, event: EventDict) -> str:
-    return msgspec.json.encode(event, enc_hook=repr).decode()
+def _to_json(_logger: Any, _method: str, event: EventDict) -> bytes:
+    return escape_json(_encoder.encode(event))
+
+
+def _to_json_text(_logger: Any, _method: str, event: EventDict) -> str:
+    return escape_json(_encoder.encode(event)).decode()

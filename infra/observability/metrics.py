@@ -5,6 +5,7 @@ this module is imported; any worker then answers for all.
 """
 
 import os
+from functools import lru_cache
 from pathlib import Path
 
 import psutil
@@ -19,6 +20,8 @@ from prometheus_client import (
 )
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from infra.observability.requests import method_label
+
 FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -30,9 +33,6 @@ HTTP_SECONDS = Histogram(
     "From the head of a request to its answer",
     ["method", "route"],
     buckets=_SECONDS,
-)
-HTTP_IN_FLIGHT = Gauge(
-    "storekeeper_http_requests_in_flight", "Requests being answered", multiprocess_mode="livesum"
 )
 
 DB_CONNECTIONS_IN_USE = Gauge(
@@ -47,7 +47,23 @@ LEDGER_QUEUE_LINES = Gauge(
 )
 LEDGER_RETRIES = Counter("storekeeper_ledger_retries", "Statements run again", ["reason"])
 
+RATE_LEASES = Counter("storekeeper_rate_leases", "Leases of requests from the shared limits")
+RATE_REFUSALS = Counter("storekeeper_rate_refusals", "Requests over a limit", ["whose", "class"])
+OVERLOADS = Counter("storekeeper_overloads", "Requests refused because too many were being answered")
 LOGINS = Counter("storekeeper_logins", "Logins by outcome", ["outcome"])
+
+
+@lru_cache(maxsize=4096)  # as many as there are time series: looking them up costs more than counting
+def _of_request(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
+    method = method_label(method)
+    return HTTP_REQUESTS.labels(method, route, str(status)), HTTP_SECONDS.labels(method, route)
+
+
+def observe_request(method: str, route: str, status: int, seconds: float) -> None:
+    """Count a request that was answered; `route` is its template."""
+    answered, took = _of_request(method, route, status)
+    answered.inc()
+    took.observe(seconds)
 
 
 def render_metrics() -> tuple[bytes, str]:

@@ -3,7 +3,7 @@
 import re
 
 import structlog
-from uuid_utils.compat import uuid7
+from uuid_utils import uuid7
 
 HEADER = "X-Request-ID"
 METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})

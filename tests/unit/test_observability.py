@@ -9,8 +9,8 @@ import pytest
 import structlog
 
 from infra.observability.logs import foreign_formatter, resolve_format
-from infra.observability.masking import escape_controls, mask_secrets
-from infra.observability.requests import bind_request, request_id
+from infra.observability.masking import escape_controls, escape_json, mask_secrets
+from infra.observability.requests import bind_request, method_label, request_id
 
 CANARY = "c4n4ry"
 
@@ -59,6 +59,25 @@ def test_no_text_forges_a_line_or_colours_a_terminal() -> None:
     )
 
     assert event == {"event": r"bad\r\nroot logged in\x1b[31m\x00\u2028", "exception": "a\n\tb\\x1b"}
+
+
+def test_json_carries_no_control_character_that_its_format_would_let_through() -> None:
+    told = "a\x7f\x9b31m\u2028\u2029\u00e4\n"
+
+    line = escape_json(json.dumps(told, ensure_ascii=False).encode())
+
+    assert not set("\x7f\x9b\u2028\u2029\n") & set(line.decode())
+    assert "\u00e4" in line.decode()
+    assert json.loads(line) == told
+
+
+def test_a_method_that_a_client_makes_up_makes_no_time_series() -> None:
+    assert [method_label(method) for method in ("GET", "PATCH", "BREW", "get")] == [
+        "GET",
+        "PATCH",
+        "OTHER",
+        "OTHER",
+    ]
 
 
 def test_entries_of_other_libraries_come_out_as_one_json_line_with_the_request_id() -> None:
@@ -110,9 +129,9 @@ def test_logs_are_json_wherever_no_terminal_reads_them() -> None:
 
 WORKER = """
 import sys
-from infra.observability.metrics import HTTP_IN_FLIGHT, LOGINS, render_metrics
+from infra.observability.metrics import DB_CONNECTIONS_IN_USE, LOGINS, render_metrics
 LOGINS.labels("ok").inc(int(sys.argv[1]))
-HTTP_IN_FLIGHT.set(5)
+DB_CONNECTIONS_IN_USE.set(5)
 print(render_metrics()[0].decode())
 """
 
@@ -129,4 +148,4 @@ def test_any_worker_answers_for_all_and_the_dead_count_only_for_what_they_did(tm
 
     assert 'storekeeper_logins_total{outcome="ok"} 3.0' in said[0]
     assert 'storekeeper_logins_total{outcome="ok"} 7.0' in said[1]
-    assert "storekeeper_http_requests_in_flight 5.0" in said[1]
+    assert "storekeeper_db_connections_in_use 5.0" in said[1]
