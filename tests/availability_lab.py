@@ -79,12 +79,13 @@ def a_pool(
     soft: int | str = 0,
     safety_stock: int | str = 0,
     projected: int | str = 0,
-    ship_day: date = TODAY,
+    ship_day: date | None = None,
     decimals: int = 4,
 ) -> Pool:
     return Pool(
         product_id=BOLT,
         location_id=DEPOT,
+        today=TODAY,
         ship_day=ship_day,
         on_hand=Decimal(on_hand),
         blocked=Decimal(blocked),

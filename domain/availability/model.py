@@ -99,8 +99,8 @@ class Bucket(msgspec.Struct, frozen=True, kw_only=True):
     claimed: Decimal = ZERO
     """What of it is allocated or reserved.
 
-    Claims on stock that is merely too short-lived for a channel are good claims, and are taken off as such: they
-    must not be taken off once more as blocked. Claims on stock that has expired are not: they want other stock.
+    Claims on stock that is merely too short-lived for a channel, or for a later day, are good claims, and are taken
+    off as such: they must not be taken off once more as blocked. Claims on what has expired want other stock.
     """
 
 
@@ -112,8 +112,10 @@ class Pool(msgspec.Struct, frozen=True, kw_only=True):
 
     product_id: UUID
     location_id: UUID
-    ship_day: date
-    """The day on which it would leave: today at the location, or a later one that is asked for."""
+    today: date
+    """At the location."""
+    ship_day: date | None = None
+    """The day on which it would leave, if not today."""
     on_hand: Decimal = ZERO
     blocked: Decimal = ZERO
     """In bins that do not sell, and of lots that are recalled or not in use."""
@@ -143,16 +145,16 @@ class Pool(msgspec.Struct, frozen=True, kw_only=True):
         return self.before_expiry - self.expired(0)
 
     def expired(self, min_remaining_days: int) -> Decimal:
-        """What has expired for whoever needs so many days of life after the ship day."""
+        """What has expired for whoever needs so many days of life from the ship day on."""
         if not self.buckets:
             return ZERO
-        needed = self.ship_day + timedelta(days=min_remaining_days)
+        needed = (self.ship_day or self.today) + timedelta(days=min_remaining_days)
         found = ZERO
         for bucket in self.buckets:
             if bucket.expires_on >= needed:
                 break
             found += bucket.quantity
-            if bucket.expires_on >= self.ship_day:
+            if bucket.expires_on >= self.today:
                 found -= bucket.claimed
         return found
 

@@ -166,3 +166,9 @@ def test_severity_follows_the_thresholds() -> None:
 
 def test_a_location_without_channels_has_no_cells() -> None:
     assert cells(a_pool(10), []) == ()
+
+
+def test_a_claim_on_stock_that_expires_before_a_later_day_is_not_taken_off_twice() -> None:
+    pool = a_pool(20, buckets=[a_bucket(5, 10, claimed=8)], soft=8, ship_day=TODAY + timedelta(days=9))
+
+    assert one(pool).atp == 10
