@@ -71,6 +71,7 @@ from infra.postgres.lifecycle import (
 )
 
 __all__ = [
+    "access_tools",
     "application",
     "configure_logging",
     "create_app",
@@ -261,6 +262,13 @@ async def verify_ledger(
         progress(step.step, step.done, step.of)
 
     return await verify(_admin(settings), tenant_id, told)
+
+
+def access_tools() -> Any:
+    """What the commands for tenants, people and keys call."""
+    from infra.access import operating  # noqa: PLC0415 - only these commands need it
+
+    return operating
 
 
 def _admin(settings: Settings) -> str:

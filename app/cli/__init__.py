@@ -7,8 +7,11 @@ import click
 
 from app.cli.console import Exit, emit_json
 from app.cli.database import db, migrate
+from app.cli.keys import key
 from app.cli.ledger import demo, ledger
 from app.cli.serving import run, serve
+from app.cli.tenants import tenant
+from app.cli.users import user
 from app.settings import SettingsError, load_settings, shown, table
 from domain.errors import DomainError, Reason
 
@@ -41,7 +44,7 @@ def storekeeper() -> None:
     """A stock ledger that cannot be oversold, served over HTTP."""
 
 
-for command in (run, serve, migrate, demo, ledger, db):
+for command in (run, serve, migrate, demo, ledger, db, tenant, user, key):
     storekeeper.add_command(command)
 
 

@@ -89,6 +89,7 @@ class Composition(Protocol):
     async def verify_ledger(
         self, settings: Settings, *, tenant: str | None, progress: OnProgress
     ) -> VerifyReport: ...
+    def access_tools(self) -> Any: ...
 
 
 def composition() -> Composition:

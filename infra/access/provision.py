@@ -4,13 +4,9 @@ On a connection of the database's owner or superuser, one transaction a call, bo
 Where access changes, it is announced, so a running application knows at once.
 """
 
-from collections.abc import AsyncGenerator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
 from uuid import UUID
-
-import asyncpg
 
 from domain.access.credentials import hash_of, last4_of, new_api_key, prefix_of
 from domain.access.model import Permission
@@ -18,19 +14,16 @@ from domain.access.rules import email_of
 from domain.errors import FieldError, not_found
 from domain.ledger.reasons import Pack, reasons_of
 from domain.values import clean_text, new_id
-from infra.access.changes import CHANNEL, Change, Kind
+from infra.access.administering import administering, announce
+from infra.access.changes import Change, Kind
 from infra.access.passwords import hash_password
 from infra.authz.reviewed import reviewed
-from infra.db.errors import refusal
-
-_BIND = "SELECT set_config('app.tenant', $1, true)"
-_BOUND_BY_POLICY = "SELECT NOT (rolsuper OR rolbypassrls) FROM pg_roles WHERE rolname = current_user"
 
 
 async def create_tenant(admin_url: str, slug: str, name: str, *, packs: Sequence[Pack] = (Pack.GENERAL,)) -> UUID:
     """A tenant with an empty ledger and the reason codes of its lines of business."""
     tenant_id = new_id()
-    async with _administering(admin_url, tenant_id) as connection:
+    async with administering(admin_url, tenant_id) as connection:
         await connection.execute(
             "INSERT INTO tenants (id, slug, name) VALUES ($1, $2, $3)",
             tenant_id,
@@ -63,7 +56,7 @@ async def create_tenant(admin_url: str, slug: str, name: str, *, packs: Sequence
 
 async def find_tenant(admin_url: str, slug: str) -> UUID | None:
     """The tenant of this slug, if there is one."""
-    async with _administering(admin_url) as connection:
+    async with administering(admin_url) as connection:
         found: UUID | None = await connection.fetchval("SELECT id FROM tenants WHERE slug = $1", slug)
         return found
 
@@ -74,7 +67,7 @@ async def create_user(admin_url: str, email: str, name: str, password: str) -> U
     if address is None:
         raise FieldError(("email", "is not an e-mail address"))
     user_id = new_id()
-    async with _administering(admin_url) as connection:
+    async with administering(admin_url) as connection:
         await connection.execute(
             "INSERT INTO users (id, email, name, password_hash) VALUES ($1, $2, $3, $4)",
             user_id,
@@ -89,7 +82,7 @@ async def grant(
     admin_url: str, tenant_id: UUID, user_id: UUID, role: str, location_id: UUID | None = None
 ) -> None:
     """Give a person a role in a tenant, at one location or at all; what they have already stays as it is."""
-    async with _administering(admin_url, tenant_id) as connection:
+    async with administering(admin_url, tenant_id) as connection:
         own = await connection.fetchval(
             "SELECT true FROM roles WHERE tenant_id = $1 AND code = $2", tenant_id, role
         )
@@ -111,7 +104,7 @@ async def grant(
             role,
             location_id,
         )
-        await _announce(connection, Change(Kind.USER, user_id))
+        await announce(connection, Change(Kind.USER, user_id))
 
 
 async def create_api_key(
@@ -125,7 +118,7 @@ async def create_api_key(
 ) -> tuple[UUID, str]:
     """A key with these scopes, and its text, which is told here once."""
     key_id, key = new_id(), new_api_key()
-    async with _administering(admin_url, tenant_id) as connection:
+    async with administering(admin_url, tenant_id) as connection:
         await connection.execute(
             """
             INSERT INTO api_keys (
@@ -147,36 +140,10 @@ async def create_api_key(
 
 async def revoke_api_key(admin_url: str, tenant_id: UUID, key_id: UUID) -> None:
     """End a key for good."""
-    async with _administering(admin_url, tenant_id) as connection:
+    async with administering(admin_url, tenant_id) as connection:
         await connection.execute(
             "UPDATE api_keys SET revoked_at = now() WHERE tenant_id = $1 AND id = $2 AND revoked_at IS NULL",
             tenant_id,
             key_id,
         )
-        await _announce(connection, Change(Kind.KEY, key_id))
-
-
-async def _announce(connection: "asyncpg.Connection[Any]", change: Change) -> None:
-    await connection.execute("SELECT pg_notify($1, $2)", CHANNEL, str(change))
-
-
-@asynccontextmanager
-async def _administering(
-    admin_url: str, tenant_id: UUID | None = None
-) -> AsyncGenerator["asyncpg.Connection[Any]"]:
-    """One transaction as whoever may write everything; refusals come out in the domain's words."""
-    connection = await asyncpg.connect(admin_url, server_settings={"application_name": "storekeeper-admin"})
-    try:
-        async with connection.transaction():
-            if await connection.fetchval(_BOUND_BY_POLICY):
-                await connection.execute("SET LOCAL ROLE storekeeper_owner")
-            if tenant_id is not None:
-                await connection.execute(_BIND, str(tenant_id))
-            yield connection
-    except (asyncpg.PostgresError, OSError) as error:
-        told = refusal(error)
-        if told is None:
-            raise
-        raise told from error
-    finally:
-        await connection.close()
+        await announce(connection, Change(Kind.KEY, key_id))
