@@ -55,15 +55,24 @@ def covers(held: Mapping[Permission, Scope], wanted: Mapping[Permission, Scope])
 
 
 def require_cover(held: Mapping[Permission, Scope], wanted: Mapping[Permission, Scope]) -> None:
-    """Refuse who would hand on more than they hold; one of the permissions missing is named."""
+    """Refuse who would hand on, or take away, more than they hold; one of the permissions missing is named."""
     missing = lacking(held, wanted)
-    if missing:
+    if not missing:
+        return
+    if all(permission in held for permission in missing):
         raise DomainError(
-            Reason.PERMISSION_DENIED,
-            f"You do not hold {missing[0]} there yourself, so you cannot give it",
+            Reason.LOCATION_DENIED,
+            f"You hold {missing[0]} yourself, but not at all of these locations",
             permission=missing[0],
             missing=missing,
         )
+    first = next(permission for permission in missing if permission not in held)
+    raise DomainError(
+        Reason.PERMISSION_DENIED,
+        f"You do not hold {first} there yourself, so you can neither give nor take it",
+        permission=first,
+        missing=missing,
+    )
 
 
 def administers(rights: Mapping[Permission, Scope]) -> bool:
