@@ -18,12 +18,32 @@ DEFINERS = {
     "auth_by_key": AUTH,
     "auth_by_session": AUTH,
     "auth_set_password": AUTH,
+    "claim_begin": LEDGER,
+    "claim_make": LEDGER,
+    "claim_resolve": LEDGER,
     "event_append": LEDGER,
+    "hold_change": LEDGER,
     "ledger_post": LEDGER,
+    "login_device_is_ours": AUTH,
+    "login_guess": AUTH,
+    "login_guessed_right": AUTH,
+    "rate_lease": AUTH,
 }
 """The only functions that run with another's rights, and whose."""
 
-STOCK = ("events", "ledger_heads", "movements", "postings", "stock_counts", "stock_lines", "stock_totals")
+STOCK = (
+    "channel_usage",
+    "events",
+    "holds",
+    "ledger_heads",
+    "movements",
+    "postings",
+    "reservation_lines",
+    "reservations",
+    "stock_counts",
+    "stock_lines",
+    "stock_totals",
+)
 """What only the ledger's statement may write."""
 
 # As PostgreSQL prints it back.
@@ -135,6 +155,16 @@ CHECKS: dict[str, str] = {
         WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
             AND r.rolname IN ('storekeeper_app', 'storekeeper_ledger', 'storekeeper_auth', 'storekeeper_audit')
             AND has_table_privilege(r.oid, c.oid, 'TRUNCATE')
+    """,
+    "a schema aside that the application may enter": """
+        SELECT n.nspname FROM pg_namespace n
+        WHERE n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'public')
+            AND (n.nspname <> 'limits' OR has_schema_privilege('storekeeper_app', n.oid, 'USAGE'))
+    """,
+    "a counter that the application may read or write": """
+        SELECT c.relname || ': ' || r FROM pg_class c, unnest('{SELECT,INSERT,UPDATE,REFERENCES}'::text[]) r
+        WHERE c.relnamespace = 'limits'::regnamespace AND c.relkind IN ('r', 'p')
+            AND has_any_column_privilege('storekeeper_app', c.oid, r)
     """,
     "a schema where the application may make things": """
         SELECT n.nspname FROM pg_namespace n, pg_roles r

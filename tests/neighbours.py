@@ -67,6 +67,12 @@ async def settle(admin_url: str, database: Database, slug: str) -> Neighbour:
     async with database.bound(tenant_id) as driver:
         (posted,) = await post(driver, [_opening(neighbour)])
     assert isinstance(posted, Posted)
+    connection = await asyncpg.connect(admin_url)
+    try:
+        await connection.execute(BIND, str(tenant_id))
+        await _promise(connection, neighbour, posted)
+    finally:
+        await connection.close()
     return neighbour
 
 
@@ -125,6 +131,59 @@ async def _furnish(connection: "asyncpg.Connection[Any]", of: Neighbour) -> None
         of.user_id,
         of.user_id.bytes,
     )
+
+
+async def _promise(connection: "asyncpg.Connection[Any]", of: Neighbour, posted: Posted) -> None:
+    """Rows of what binds and explains stock: one of each, straight into the tables."""
+    channel, reservation, line = new_id(), new_id(), posted.movements[0].line_id
+    place = {"product_id": of.product_id, "location_id": of.location_id}
+    due = datetime(2026, 1, 1, tzinfo=UTC).date()
+    rows: list[tuple[str, dict[str, object]]] = [
+        ("channels", {"id": channel, "code": "WEB", "name": "Web", "type": "DIRECT"}),
+        ("channel_locations", {"channel_id": channel, "location_id": of.location_id}),
+        ("channel_policies", {"id": new_id(), "channel_id": channel}),
+        ("channel_usage", {**place, "channel_id": channel, "period": "F:1", "used": Decimal(0)}),
+        (
+            "reservations",
+            {
+                "id": reservation,
+                "group_id": new_id(),
+                "kind": "HARD",
+                "state": "RELEASED",
+                **place,
+                "quantity": Decimal(1),
+                "open_quantity": Decimal(0),
+            },
+        ),
+        ("reservation_lines", {"reservation_id": reservation, "line_id": line, "quantity": Decimal(1)}),
+        (
+            "holds",
+            {
+                "id": new_id(),
+                "type": "LEGAL",
+                "scope": "LINE",
+                "state": "RELEASED",
+                "line_id": line,
+                "reason": "R",
+            },
+        ),
+        ("supplies", {"id": new_id(), **place, "quantity": Decimal(5), "due_on": due}),
+        (
+            "destructions",
+            {
+                "id": new_id(),
+                "location_id": of.location_id,
+                "lines": "[]",
+                "transfer_posting_id": posted.posting_id,
+            },
+        ),
+        (
+            "availability_records",
+            {"id": new_id(), "line_id": line, **place, "position": 1, "terms": "{}", "drift": Decimal(0)},
+        ),
+    ]
+    for table, row in rows:
+        await insert(connection, table, {"tenant_id": of.tenant_id, **row})
 
 
 async def insert(connection: "asyncpg.Connection[Any]", table: str, row: dict[str, object]) -> None:

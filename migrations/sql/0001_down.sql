@@ -1,7 +1,7 @@
 -- Roles belong to the cluster, other databases may use them: they stay, their rights here go.
 DROP FUNCTION ledger_post(jsonb, jsonb, boolean), event_append(text, text, uuid, uuid[], jsonb, text),
     ledger_missing(ledger_entry), ledger_resolve(uuid, ledger_entry[], boolean), ledger_line_id(),
-    ledger_field(text, text), ledger_outcomes(uuid, jsonb), ledger_event_type(text),
+    ledger_field(text, text), ledger_outcomes(uuid, jsonb), ledger_event_type(text), ledger_lapsed(uuid, uuid, timestamptz), ledger_hold_new(uuid, uuid[]),
     auth_by_email(text), auth_by_session(bytea), auth_by_key(bytea);
 DROP TYPE ledger_entry;
 DROP TABLE

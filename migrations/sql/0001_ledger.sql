@@ -87,10 +87,11 @@ DECLARE
     v_made uuid[] := '{}';
     -- the locked lines, by slot
     ids uuid[]; bal numeric[]; ver bigint[]; res numeric[]; hld numeric[]; cnt timestamptz[];
+    whole int[]; part numeric[]; old_hld numeric[];  -- holds on all of a line, and on so much of it
     prod uuid[]; loc uuid[]; sells boolean[]; open_in boolean[];
     old_ver bigint[]; old_cnt timestamptz[]; v_count_slots int[]; v_count_olds timestamptz[];
     -- totals per product and location, in lock order
-    t_prod uuid[]; t_loc uuid[]; t_delta numeric[]; t_sellable numeric[];
+    t_prod uuid[]; t_loc uuid[]; t_delta numeric[]; t_sellable numeric[]; t_held numeric[];
     -- the accepted postings, by their place in the call
     v_from int[] := '{}'; v_count int[] := '{}'; v_docs jsonb[] := '{}'; v_locs jsonb[] := '{}'; v_accepted int := 0;
     i int := 1; j int; v_moves int;
@@ -204,10 +205,11 @@ BEGIN
     -- 4. Lock the lines in the order of their ids. NO KEY: a movement's foreign key must not wait for us. Of the
     --    master data only what the guards need, read without locks.
     SELECT array_agg(s.id), array_agg(s.on_hand), array_agg(s.version), array_agg(s.reserved), array_agg(s.held),
-        array_agg(s.counted_at), array_agg(s.product_id), array_agg(s.location_id),
+        array_agg(s.whole_holds), array_agg(s.held_part), array_agg(s.counted_at), array_agg(s.product_id),
+        array_agg(s.location_id),
         array_agg(b.type NOT IN ('HOLD', 'QUARANTINE', 'DAMAGE')),
         array_agg(b.is_active AND c.is_active AND a.is_active)
-    INTO ids, bal, ver, res, hld, cnt, prod, loc, sells, open_in
+    INTO ids, bal, ver, res, hld, whole, part, cnt, prod, loc, sells, open_in
     FROM (SELECT DISTINCT q.line_id FROM unnest(entries) q WHERE q.line_id IS NOT NULL ORDER BY q.line_id) k
     CROSS JOIN LATERAL (
         SELECT * FROM stock_lines l WHERE l.tenant_id = v_tenant AND l.id = k.line_id FOR NO KEY UPDATE
@@ -224,6 +226,7 @@ BEGIN
     v_now := clock_timestamp();
     old_ver := ver;
     old_cnt := cnt;
+    old_hld := hld;
     v_all_found := cardinality(ids) = (SELECT count(DISTINCT q.line_id) FROM unnest(entries) q);
     -- An entry's slot is the rank of its line among the locked ones; a line that is not there has none.
     SELECT array_agg(ROW(
@@ -307,6 +310,8 @@ BEGIN
                     v_facts := ledger_field('rootCause', 'is required for a change of this size');
                 ELSIF e.after < 0 OR (
                     v_delta < 0 AND NOT p.force AND e.kind <> 'COUNT' AND e.after < res[e.slot] + hld[e.slot]
+                    -- a claim that has run out counts by the clock, whether anybody has swept it or not
+                    AND e.after < res[e.slot] - ledger_lapsed(v_tenant, e.line_id, v_now) + hld[e.slot]
                 ) THEN
                     v_code := 'INSUFFICIENT_STOCK';
                     v_facts := jsonb_build_object('requested', trim_scale(-v_delta),
@@ -322,6 +327,7 @@ BEGIN
                 ELSE
                     bal[e.slot] := e.after;
                     ver[e.slot] := ver[e.slot] + 1;
+                    hld[e.slot] := CASE WHEN whole[e.slot] > 0 THEN e.after ELSE least(e.after, part[e.slot]) END;
                     IF e.kind = 'COUNT' THEN
                         v_count_slots := v_count_slots || e.slot;
                         v_count_olds := v_count_olds || cnt[e.slot];
@@ -363,6 +369,8 @@ BEGIN
             FOR j IN REVERSE cardinality(moves) .. v_moves + 1 LOOP
                 bal[(moves[j]).slot] := (moves[j]).before;
                 ver[(moves[j]).slot] := (moves[j]).version - 1;
+                hld[(moves[j]).slot] := CASE WHEN whole[(moves[j]).slot] > 0 THEN (moves[j]).before
+                    ELSE least((moves[j]).before, part[(moves[j]).slot]) END;
             END LOOP;
             IF cardinality(moves) > v_moves THEN
                 moves := moves[1 : v_moves];
@@ -397,26 +405,30 @@ BEGIN
         IF cardinality(ids) <= 8 THEN
             FOR j IN 1 .. cardinality(ids) LOOP
                 IF ver[j] <> old_ver[j] OR cnt[j] IS DISTINCT FROM old_cnt[j] THEN
-                    UPDATE stock_lines s SET on_hand = bal[j], version = ver[j], counted_at = cnt[j],
+                    UPDATE stock_lines s SET on_hand = bal[j], held = hld[j], version = ver[j], counted_at = cnt[j],
                         updated_at = CASE WHEN ver[j] <> old_ver[j] THEN v_now ELSE s.updated_at END
                     WHERE s.tenant_id = v_tenant AND s.id = ids[j];
                 END IF;
             END LOOP;
         ELSE  -- each statement reads its table's CHECKs anew: many rows go in one
-            UPDATE stock_lines s SET on_hand = u.bal, version = u.ver, counted_at = u.cnt,
+            UPDATE stock_lines s SET on_hand = u.bal, held = u.hld, version = u.ver, counted_at = u.cnt,
                 updated_at = CASE WHEN s.version <> u.ver THEN v_now ELSE s.updated_at END
-            FROM unnest(ids, bal, ver, cnt) AS u(id, bal, ver, cnt)
+            FROM unnest(ids, bal, hld, ver, cnt) AS u(id, bal, hld, ver, cnt)
             WHERE s.tenant_id = v_tenant AND s.id = u.id
                 AND (s.version <> u.ver OR s.counted_at IS DISTINCT FROM u.cnt);
         END IF;
         SELECT array_agg(q.product_id ORDER BY q.product_id, q.location_id),
             array_agg(q.location_id ORDER BY q.product_id, q.location_id),
             array_agg(q.delta ORDER BY q.product_id, q.location_id),
-            array_agg(q.sellable ORDER BY q.product_id, q.location_id)
-        INTO t_prod, t_loc, t_delta, t_sellable
+            array_agg(q.sellable ORDER BY q.product_id, q.location_id),
+            array_agg(q.held ORDER BY q.product_id, q.location_id)
+        INTO t_prod, t_loc, t_delta, t_sellable, t_held
         FROM (
             SELECT m.product_id, m.location_id, sum(m.delta) AS delta,
-                coalesce(sum(m.delta) FILTER (WHERE sells[m.slot]), 0) AS sellable
+                coalesce(sum(m.delta) FILTER (WHERE sells[m.slot]), 0) AS sellable,
+                -- of a line that moves twice the change of what is held counts once
+                coalesce(sum(hld[m.slot] - old_hld[m.slot]) FILTER (
+                    WHERE sells[m.slot] AND m.version = old_ver[m.slot] + 1), 0) AS held
             FROM unnest(moves) m GROUP BY 1, 2
         ) q;
         IF cardinality(v_made) > 0 THEN
@@ -428,7 +440,8 @@ BEGIN
         IF cardinality(t_prod) <= 8 THEN
             FOR j IN 1 .. cardinality(t_prod) LOOP
                 UPDATE stock_totals t
-                SET on_hand = t.on_hand + t_delta[j], sellable = t.sellable + t_sellable[j], updated_at = v_now
+                SET on_hand = t.on_hand + t_delta[j], sellable = t.sellable + t_sellable[j], held = t.held + t_held[j],
+                    updated_at = v_now
                 WHERE t.tenant_id = v_tenant AND t.product_id = t_prod[j] AND t.location_id = t_loc[j];
             END LOOP;
         ELSE
@@ -439,8 +452,10 @@ BEGIN
                 FOR NO KEY UPDATE
             ) t;
             UPDATE stock_totals t
-            SET on_hand = t.on_hand + k.delta, sellable = t.sellable + k.sellable, updated_at = v_now
-            FROM unnest(t_prod, t_loc, t_delta, t_sellable) AS k(product_id, location_id, delta, sellable)
+            SET on_hand = t.on_hand + k.delta, sellable = t.sellable + k.sellable, held = t.held + k.held,
+                updated_at = v_now
+            FROM unnest(t_prod, t_loc, t_delta, t_sellable, t_held)
+                AS k(product_id, location_id, delta, sellable, held)
             WHERE t.tenant_id = v_tenant AND t.product_id = k.product_id AND t.location_id = k.location_id;
         END IF;
         IF cardinality(v_made) > 0 THEN
@@ -462,6 +477,12 @@ BEGIN
         WHERE h.tenant_id = v_tenant
         RETURNING h.position - cardinality(moves), h.event_position - v_accepted
         INTO STRICT v_base, v_event;
+
+        IF cardinality(v_made) > 0 THEN
+            -- Only now: a hold on all of a lot, a bin or a product was either placed before, and is seen here, or
+            -- waits for our head and will find our lines.
+            PERFORM ledger_hold_new(v_tenant, v_made);
+        END IF;
 
         -- 7. What the caller is told, what a retry is told, and what the feed says are one value.
         FOR p IN
@@ -644,6 +665,14 @@ CREATE FUNCTION ledger_line_id() RETURNS uuid LANGUAGE sql VOLATILE SET search_p
             PLACING substring(int8send((extract(epoch FROM clock_timestamp()) * 1000)::bigint) FROM 3) FROM 1 FOR 6
         ), 52, 1), 53, 1), 'hex')::uuid
 $$;
+
+-- Of what is reserved on a line, what has run out by the clock. Claims come with a later revision.
+CREATE FUNCTION ledger_lapsed(p_tenant uuid, p_line uuid, p_now timestamptz) RETURNS numeric LANGUAGE sql STABLE
+SET search_path = public, pg_temp AS $$ SELECT 0::numeric $$;
+
+-- Put new lines under the holds that cover them. Holds come with a later revision.
+CREATE FUNCTION ledger_hold_new(p_tenant uuid, p_lines uuid[]) RETURNS void LANGUAGE sql VOLATILE
+SET search_path = public, pg_temp AS $$ SELECT $$;
 
 CREATE FUNCTION ledger_event_type(p_kind text) RETURNS text LANGUAGE sql IMMUTABLE SET search_path = public, pg_temp AS $$
     SELECT 'inventory.' || CASE p_kind

@@ -72,7 +72,11 @@ stock_lines = tenant_table(
     reference("lot_id"),
     *quantity("on_hand", default="0"),
     *quantity("reserved", default="0"),
+    # Of what is on hand: all of it while `whole_holds` lie on the line, else at most `held_part`.
     *quantity("held", default="0"),
+    *quantity("held_part", default="0"),
+    Column("whole_holds", Integer, nullable=False, server_default=text("0")),
+    CheckConstraint("held <= on_hand AND whole_holds >= 0", name="held_within"),
     Column("version", BigInteger, nullable=False, server_default=text("0")),
     Column("counted_at", TIMESTAMP),
     Column("created_at", TIMESTAMP, nullable=False, server_default=text("now()")),
@@ -85,6 +89,7 @@ stock_lines = tenant_table(
     Index("ix_stock_lines_tenant_id_product_id_id", "tenant_id", "product_id", "id"),
     Index("ix_stock_lines_tenant_id_bin_id_id", "tenant_id", "bin_id", "id"),
     Index("ix_stock_lines_tenant_id_lot_id_id", "tenant_id", "lot_id", "id"),
+    Index("ix_stock_lines_claimed", "tenant_id", "location_id", "id", postgresql_where=text("reserved > 0")),
 )
 stock_totals = tenant_table(
     "stock_totals",
@@ -93,6 +98,7 @@ stock_totals = tenant_table(
     *quantity("on_hand", default="0"),
     *quantity("sellable", default="0"),
     *quantity("reserved", default="0"),
+    *quantity("allocated", default="0"),
     *quantity("held", default="0"),
     Column("updated_at", TIMESTAMP, nullable=False, server_default=text("now()")),
     within_tenant("product_id", to="products"),
