@@ -161,6 +161,15 @@ DEFINER = "LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS 'S
             "GRANT TRUNCATE ON lots TO storekeeper_app",
             "a table that can be emptied past row-level security: lots: storekeeper_app",
         ),
+        (
+            "GRANT USAGE ON SCHEMA limits TO PUBLIC",
+            "a schema aside that the application may enter: limits",
+        ),
+        ("CREATE SCHEMA aside", "a schema aside that the application may enter: aside"),
+        (
+            "GRANT SELECT (account) ON limits.login_devices TO storekeeper_app",
+            "a counter that the application may read or write: login_devices: SELECT",
+        ),
         ("GRANT CREATE ON SCHEMA public TO PUBLIC", "a schema where the application may make things: public"),
     ],
 )
