@@ -12,7 +12,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    script("0002_people.sql", "0002_audit.sql", "0002_sessions.sql")
+    script("0002_people.sql", "0002_audit.sql", "0002_sessions.sql", "0002_invitations.sql")
 
 
 def downgrade() -> None:

@@ -58,6 +58,7 @@ memberships = tenant_table(
     "memberships",
     of_tenant(),
     reference("user_id"),
+    *words("name", 200, optional=True),
     flag("is_active", default=True),
     *bookkeeping(),
     key=("user_id",),
