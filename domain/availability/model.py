@@ -99,7 +99,7 @@ class Bucket(msgspec.Struct, frozen=True, kw_only=True):
     claimed: Decimal = ZERO
     """What of it is allocated or reserved.
 
-    Claims on stock that is merely too short-lived for a channel, or for a later day, are good claims, and are taken
+    Claims on stock that is merely too short-lived for a channel, or for a later day, are good ones, and are taken
     off as such: they must not be taken off once more as blocked. Claims on what has expired want other stock.
     """
 
