@@ -11,6 +11,7 @@ from litestar.types import ControllerRouterHandler
 
 from app.http.application import Outside, build
 from app.http.draining import Drained
+from app.http.limits import Bounded
 from app.http.tracing import QUIET, Traced
 from app.session_api.adjustments import AdjustmentController
 from app.session_api.analytics import AnalyticsController
@@ -32,6 +33,7 @@ from app.session_api.record_stock import RecordStockController
 from app.session_api.reversals import ReversalController
 from app.session_api.units import ConversionController, UomController
 from app.settings import Environment, Settings, load_settings
+from domain.access.limits import RateClass, Rates, of_account
 from domain.access.ports import Revocations
 from domain.access.rules import SessionLimits
 from domain.errors import not_found
@@ -58,8 +60,10 @@ from infra.ledger.queries.analytics import SqlAnalyticsReads
 from infra.ledger.queries.history import SqlMovementReader
 from infra.ledger.queries.stock import SqlStockReader
 from infra.ledger.reference import CachedReference
+from infra.limits.logins import NoThrottle, SqlLoginThrottle
+from infra.limits.rates import LeasedRates
 from infra.observability.logs import configure_logs, log_config, resolve_format
-from infra.observability.metrics import observe_request, render_metrics
+from infra.observability.metrics import OVERLOADS, observe_request, render_metrics
 from infra.observability.requests import request_id
 from infra.observability.tracing import start_tracing, traced
 from infra.postgres.lifecycle import (
@@ -123,9 +127,8 @@ def application() -> Traced:
 def create_app(settings: Settings) -> Traced:
     """The whole application over the database that the settings name."""
     assert settings.database_url is not None, "the command line names the database before it serves"
-    return Traced(
-        traced(Drained(litestar_app(settings)), quiet=QUIET), request_id=request_id, observe=observe_request
-    )
+    bounded = Bounded(litestar_app(settings), limit=settings.in_flight_limit, refused=OVERLOADS.inc)
+    return Traced(traced(Drained(bounded), quiet=QUIET), request_id=request_id, observe=observe_request)
 
 
 async def refuse_unfit_database(settings: Settings) -> None:
@@ -147,6 +150,7 @@ def litestar_app(settings: Settings) -> Litestar:
         size=settings.pool_size,
         statement_timeout_ms=settings.statement_timeout_ms,
         lock_timeout_ms=settings.lock_timeout_ms,
+        acquire_timeout=settings.pool_wait_ms / 1000,
     )
     listener = AccessListener(url, as_role=APP_ROLE)
     outside = Outside(
@@ -155,12 +159,35 @@ def litestar_app(settings: Settings) -> Litestar:
         metrics=render_metrics,
         secure_cookies=settings.env is Environment.PRODUCTION,
         body_limit=settings.body_limit_bytes,
+        rate_limiter=LeasedRates(database, _rates(settings)) if settings.limits_rates else None,
+        trusted_proxies=settings.proxies,
+        query_limit=settings.query_limit_bytes,
         lifespan=_lifespan(database, listener, settings),
     )
-    return build(CONTROLLERS, ports(database, listener, queue_limit=settings.posting_queue_limit), outside)
+    named = ports(
+        database, listener, queue_limit=settings.posting_queue_limit, free_guesses=settings.login_free_guesses
+    )
+    return build(CONTROLLERS, named, outside)
 
 
-def ports(database: Database, revocations: Revocations, *, queue_limit: int = 10_000) -> Mapping[str, object]:
+def _rates(settings: Settings) -> Rates:
+    return Rates(
+        of_caller={
+            RateClass.READ: settings.rate_limit_read,
+            RateClass.WRITE: settings.rate_limit_write,
+            RateClass.HEAVY: settings.rate_limit_heavy,
+        },
+        of_tenant={
+            RateClass.READ: settings.rate_limit_tenant_read,
+            RateClass.WRITE: settings.rate_limit_tenant_write,
+            RateClass.HEAVY: settings.rate_limit_tenant_heavy,
+        },
+    )
+
+
+def ports(
+    database: Database, revocations: Revocations, *, queue_limit: int = 10_000, free_guesses: int = 5
+) -> Mapping[str, object]:
     """The areas' ports under the names that handlers ask for."""
     return {
         "analytics": SqlAnalyticsReads(database),
@@ -173,6 +200,7 @@ def ports(database: Database, revocations: Revocations, *, queue_limit: int = 10
         "history": SqlMovementReader(database),
         "issue_reads": SqlIssueReads(database),
         "ledger": GroupedLedger(database, queue_limit=queue_limit),
+        "login_throttle": SqlLoginThrottle(database, of_account(free_guesses)) if free_guesses else NoThrottle(),
         "lot_move_reads": SqlLotMoveReads(database),
         "policy": LazyPolicy(SqlAccess(database)),
         "reference": CachedReference(database),
@@ -192,7 +220,9 @@ def _lifespan(database: Database, listener: AccessListener, settings: Settings) 
                 idle=timedelta(minutes=settings.session_idle_minutes),
                 absolute=timedelta(hours=settings.session_absolute_hours),
             )
-            authenticator = await CachedAuthenticator.connect(database, listener=listener, limits=limits)
+            authenticator = await CachedAuthenticator.connect(
+                database, listener=listener, limits=limits, password_queue=settings.login_queue_limit
+            )
             await authenticator.start()
             app.state.authenticator = authenticator
             try:

@@ -4,6 +4,7 @@ import difflib
 import os
 from collections.abc import Mapping
 from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, get_args
 from urllib.parse import urlsplit
@@ -35,11 +36,21 @@ class LogFormat(StrEnum):
     JSON = "json"
 
 
+class RateLimits(StrEnum):
+    AUTO = "auto"
+    ON = "on"
+    OFF = "off"
+
+
 class LogLevel(StrEnum):
     DEBUG = "debug"
     INFO = "info"
     WARNING = "warning"
     ERROR = "error"
+
+
+def _a_rate(whose: str) -> Meta:
+    return Meta(ge=0, le=10_000_000, description=f"{whose}; 0: without limit")
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -56,6 +67,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     data: Annotated[Path, Meta(description="folder of the embedded database, its passwords and logs")] = Path(
         ".data"
     )
+    db_archive: Annotated[
+        Path | None,
+        Meta(description="folder where the embedded server keeps its log, for restores to any moment; else none"),
+    ] = None
     host: Annotated[str, Meta(min_length=1, description="address to listen on; 0.0.0.0 for every network")] = (
         "127.0.0.1"
     )
@@ -77,9 +92,44 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     lock_timeout_ms: Annotated[
         int, Meta(ge=10, le=600_000, description="longest wait for a lock in the database")
     ] = 5_000
+    pool_wait_ms: Annotated[
+        int, Meta(ge=10, le=60_000, description="longest wait for a database connection; then 503")
+    ] = 5_000
     body_limit_bytes: Annotated[
         int, Meta(ge=1024, le=1 << 30, description="largest request body; more is answered 413")
     ] = 1 << 20
+    query_limit_bytes: Annotated[
+        int, Meta(ge=256, le=1 << 16, description="longest query of an address; more is answered 400")
+    ] = 8_192
+    header_limit_bytes: Annotated[
+        int,
+        Meta(ge=8_192, le=1 << 20, description="largest head of a request with its address (granian only)"),
+    ] = 1 << 16
+    in_flight_limit: Annotated[
+        int,
+        Meta(ge=1, le=100_000, description="requests that a worker answers at a time; more is answered 503"),
+    ] = 500
+    rate_limits: Annotated[
+        RateLimits,
+        Meta(description="the six limits below; `auto`: in production only. More requests are answered 429"),
+    ] = RateLimits.AUTO
+    rate_limit_read: Annotated[int, _a_rate("reads of one user or key a minute")] = 12_000
+    rate_limit_write: Annotated[int, _a_rate("writes of one user or key a minute")] = 6_000
+    rate_limit_heavy: Annotated[int, _a_rate("exports and analytics of one user or key a minute")] = 120
+    rate_limit_tenant_read: Annotated[int, _a_rate("reads of a whole tenant a minute")] = 60_000
+    rate_limit_tenant_write: Annotated[int, _a_rate("writes of a whole tenant a minute")] = 30_000
+    rate_limit_tenant_heavy: Annotated[int, _a_rate("exports and analytics of a whole tenant a minute")] = 600
+    trusted_proxies: Annotated[
+        str | None,
+        Meta(description="addresses or networks of proxies, with commas, whose X-Forwarded-For is believed"),
+    ] = None
+    login_free_guesses: Annotated[
+        int,
+        Meta(ge=0, le=5, description="wrong passwords for an account before waits begin; 0: guess without end"),
+    ] = 5
+    login_queue_limit: Annotated[
+        int, Meta(ge=1, le=1_000, description="passwords that may wait to be checked in a worker; then 503")
+    ] = 64
     session_idle_minutes: Annotated[
         int, Meta(ge=1, le=10_080, description="an unused session ends after this")
     ] = 30
@@ -97,6 +147,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     @property
     def is_production(self) -> bool:
         return self.env is Environment.PRODUCTION
+
+    @property
+    def limits_rates(self) -> bool:
+        return self.rate_limits is RateLimits.ON or (self.rate_limits is RateLimits.AUTO and self.is_production)
+
+    @property
+    def proxies(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """The networks whose word on where a request comes from is taken."""
+        return tuple(ip_network(text.strip()) for text in (self.trusted_proxies or "").split(",") if text.strip())
 
     @property
     def url(self) -> str:
@@ -215,6 +274,12 @@ def _refuse_contradictions(settings: Settings) -> None:
             f"{variable('session_absolute_hours')} ({settings.session_absolute_hours}) allows any session to last."
         )
 
+    try:
+        settings.proxies  # noqa: B018 - reading it checks it
+    except ValueError as wrong:
+        raise SettingsError(
+            f"{variable('trusted_proxies')} must be addresses or networks with commas between them: {wrong}."
+        ) from None
     connections = settings.workers * settings.pool_size
     if settings.database_url is None and connections > _EMBEDDED_CONNECTIONS:
         raise SettingsError(

@@ -156,6 +156,7 @@ def _serve(main: Composition, settings: Settings, address: str) -> None:
 def _granian(settings: Settings, address: str, logs: Mapping[str, Any]) -> None:
     from granian import Granian  # noqa: PLC0415 - only the command that serves needs it
     from granian.constants import Interfaces  # noqa: PLC0415
+    from granian.http import HTTP1Settings  # noqa: PLC0415
     from granian.log import LogLevels  # noqa: PLC0415
 
     server = Granian(
@@ -167,6 +168,9 @@ def _granian(settings: Settings, address: str, logs: Mapping[str, Any]) -> None:
         workers=settings.workers,
         websockets=False,
         respawn_failed_workers=True,
+        # Connections that a worker holds at a time: more than it answers, so that it can refuse.
+        backpressure=settings.in_flight_limit * 4,
+        http1_settings=HTTP1Settings(max_buffer_size=settings.header_limit_bytes),
         workers_kill_timeout=_GRACE_SECONDS[settings.env],
         log_dictconfig=dict(logs),
         log_level=LogLevels(settings.log_level),
@@ -191,6 +195,7 @@ def _uvicorn(settings: Settings, address: str, logs: Mapping[str, Any]) -> None:
         ws="none",
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # whose word is taken is a setting of ours
         timeout_graceful_shutdown=_GRACE_SECONDS[settings.env],
         log_config=dict(logs),
         log_level=str(settings.log_level),

@@ -14,8 +14,10 @@ from litestar.types import ControllerRouterHandler
 from app.http.acts import provide_act
 from app.http.errors import on_domain_error, on_fault, on_framework_error
 from app.http.guards import guard, query_form, undeclared
+from app.http.limits import Network
 from app.http.openapi import QuantitySchema, openapi_config
 from app.http.wire import Json, StrictRequest
+from domain.access.limits import RateLimiter
 from domain.errors import DomainError
 
 type Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
@@ -30,6 +32,12 @@ class Outside(msgspec.Struct, frozen=True, kw_only=True):
     metrics: Callable[[], tuple[bytes, str]]
     secure_cookies: bool
     body_limit: int
+    rate_limiter: RateLimiter | None = None
+    """None where nobody is limited."""
+    trusted_proxies: Sequence[Network] = ()
+    """Whose word on where a request comes from is taken."""
+    query_limit: int = 8192
+    """Bytes of a query."""
     lifespan: Lifespan
     """Opens and closes the adapters; sets `app.state.authenticator`."""
 
@@ -63,6 +71,9 @@ def build(handlers: Sequence[ControllerRouterHandler], ports: Mapping[str, objec
                 "ready": outside.ready,
                 "metrics": outside.metrics,
                 "secure_cookies": outside.secure_cookies,
+                "rate_limiter": outside.rate_limiter,
+                "trusted_proxies": outside.trusted_proxies,
+                "query_limit": outside.query_limit,
             }
         ),
         lifespan=[outside.lifespan],

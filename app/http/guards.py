@@ -16,6 +16,8 @@ import structlog
 from litestar.connection import ASGIConnection
 from litestar.handlers.base import BaseRouteHandler
 
+from app.http.limits import admit
+from domain.access.limits import RateClass, RateLimiter
 from domain.access.model import Caller, Permission
 from domain.access.ports import Authenticator
 from domain.errors import DomainError, FieldError, Reason
@@ -51,6 +53,9 @@ async def guard(connection: Connection, handler: BaseRouteHandler) -> None:
     caller = await _caller(connection)
     connection.scope["user"] = caller
     structlog.contextvars.bind_contextvars(tenant=caller.tenant_slug, actor=str(caller.principal_id))
+    limiter: RateLimiter | None = connection.app.state.rate_limiter
+    if limiter is not None:
+        await admit(limiter, connection.scope, caller, handler.opt.get("rate", RateClass.HEAVY))
     permissions: tuple[Permission, ...] | None = handler.opt.get("permissions")
     if permissions is None:
         raise DomainError(Reason.PERMISSION_DENIED, "This address declares no permission and admits nobody")
@@ -66,6 +71,8 @@ def _check_query(connection: Connection) -> None:
     """Refuse parameters that the route does not know: a misspelt filter must not show everything."""
     if not connection.scope.get("query_string"):
         return
+    if len(connection.scope["query_string"]) > connection.app.state.query_limit:
+        raise FieldError(("", f"the query must be at most {connection.app.state.query_limit} bytes long"))
     # The handler that a guard is handed is a copy, which is another one to a mapping.
     forms: Mapping[str, Form] = connection.app.state.query_forms.get(connection.route_handler, {})
     problems = []
@@ -117,6 +124,7 @@ async def _caller(connection: Connection) -> Caller:
     if token is None:
         raise DomainError(Reason.UNAUTHENTICATED, "Log in, or send an API key as a bearer token")
     session = await authenticator.by_session(token)
+    connection.scope["user"] = session.caller  # known already, should this be refused
     if connection.scope.get("method") not in SAFE:
         _refuse_forgery(connection, session.csrf)
     return session.caller

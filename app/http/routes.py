@@ -12,6 +12,7 @@ from litestar.openapi.datastructures import ResponseSpec
 
 from app.http.errors import STATUS
 from app.http.wire import Answer
+from domain.access.limits import RateClass
 from domain.access.model import Permission
 from domain.errors import Reason
 
@@ -30,7 +31,13 @@ class Refusal(Answer, frozen=True, kw_only=True):
 
 
 ON_PUBLIC = (Reason.VALIDATION_ERROR,)
-ALWAYS = (Reason.UNAUTHENTICATED, Reason.PERMISSION_DENIED, Reason.VALIDATION_ERROR, Reason.UNAVAILABLE)
+ALWAYS = (
+    Reason.UNAUTHENTICATED,
+    Reason.PERMISSION_DENIED,
+    Reason.VALIDATION_ERROR,
+    Reason.RATE_LIMITED,
+    Reason.UNAVAILABLE,
+)
 ON_WRITES = (
     Reason.UNSUPPORTED_MEDIA_TYPE,
     Reason.PAYLOAD_TOO_LARGE,
@@ -59,6 +66,7 @@ def route(
     query: dict[str, Any] | None = None,
     status: int = HTTPStatus.OK,
     description: str | None = None,
+    heavy: bool = False,
     **more: Any,
 ) -> Callable[[Callable[..., Any]], Any]:
     """A handler with its declarations.
@@ -66,6 +74,7 @@ def route(
     `permissions` None is a public route; an empty one, `()`, is open to every caller that is known.
     `example` is a request body, and `query` query parameters, that a test sends as they stand; `{name}` in their
     texts stands for a fact of the demo tenant (tests/e2e/api/test_examples.py).
+    `heavy` routes, such as exports, have a rate limit of their own; the others count as reads or writes.
     """
     public = permissions is None
     needed = () if permissions is None else (permissions,) if isinstance(permissions, Permission) else permissions
@@ -84,6 +93,7 @@ def route(
             "permissions": None if public else tuple(needed),
             "example": example,
             "query": query,
+            "rate": RateClass.HEAVY if heavy else RateClass.READ if method == "GET" else RateClass.WRITE,
         },
         responses={
             code: ResponseSpec(

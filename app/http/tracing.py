@@ -51,7 +51,11 @@ class Traced:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = int(message["status"])
-                message["headers"] = [*message.get("headers", ()), (HEADER, request_id.encode())]
+                message["headers"] = [
+                    *message.get("headers", ()),
+                    (HEADER, request_id.encode()),
+                    *scope.get("rate_headers", ()),
+                ]
             await send(message)
 
         try:

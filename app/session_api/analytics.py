@@ -37,6 +37,7 @@ class AnalyticsController(Controller):
         "locations' time zone, or of UTC where there are several. Only locations that you may see count.",
         errors=[Reason.NOT_FOUND],
         query={"fromDate": "2024-01-01", "toDate": "2024-01-31"},
+        heavy=True,
     )
     async def analytics(
         self,

@@ -7,13 +7,16 @@ from uuid import UUID
 import msgspec
 from litestar import Controller, Request
 from litestar.datastructures import Cookie
-from litestar.params import JSONBody
+from litestar.di import NamedDependency
+from litestar.params import JSONBody, SkipValidation
 from msgspec import Meta
 
 from app.http.guards import session_cookie, session_token
+from app.http.limits import DEVICE_SECONDS, client_address, device_cookie
 from app.http.routes import route
 from app.http.wire import Answer, Body, Json
 from domain.access.credentials import csrf_token
+from domain.access.limits import Guess, LoginThrottle, log_in_slowed, network_of
 from domain.access.model import Caller
 from domain.access.ports import Authenticator, Login
 from domain.access.rules import locations_of
@@ -71,12 +74,19 @@ class AuthController(Controller):
         operation="login",
         summary="Log in",
         permissions=None,
-        errors=[Reason.VALIDATION_ERROR, Reason.INVALID_CREDENTIALS, Reason.UNAVAILABLE],
+        errors=[Reason.VALIDATION_ERROR, Reason.INVALID_CREDENTIALS, Reason.RATE_LIMITED, Reason.UNAVAILABLE],
         description="Begins a session, in a cookie, and ends the one the client had. Unsafe methods then need the "
-        "answer's `csrfToken` as `X-CSRF-Token`.",
+        "answer's `csrfToken` as `X-CSRF-Token`. After some wrong passwords for an account, or from a network, "
+        "each further try has to wait (429, `Retry-After`), except from a browser that has logged in before.",
         example={"email": "{email}", "password": "{password}"},
     )
-    async def login(self, data: JSONBody[LoginRequest], request: Request[Any, Any, Any]) -> Json[Me]:
+    async def login(
+        self,
+        *,
+        data: JSONBody[LoginRequest],
+        request: Request[Any, Any, Any],
+        login_throttle: NamedDependency[SkipValidation[LoginThrottle]],
+    ) -> Json[Me]:
         # Texts are trimmed and normalised on their way in; a password counts exactly as it was typed.
         exact = msgspec.json.decode(await request.body(), type=_Exact)
         login = Login(
@@ -86,8 +96,9 @@ class AuthController(Controller):
             user_agent=request.headers.get("user-agent"),
             replaces=session_token(request),
         )
-        new = await _authenticator(request).login(login)
-        return Json(_me(new.caller, new.csrf), headers=NO_STORE, cookies=[_cookie(request, new.token)])
+        new, device = await log_in_slowed(login_throttle, _authenticator(request), login, _guess(request, login))
+        cookies = [_cookie(request, new.token), _device_cookie(request, device)]
+        return Json(_me(new.caller, new.csrf), headers=NO_STORE, cookies=cookies)
 
     @route(
         "POST",
@@ -122,6 +133,29 @@ def _cookie(request: Request[Any, Any, Any], token: str | None) -> Cookie:
         value=token or "",
         path="/",
         max_age=None if token else 0,
+        secure=secure,
+        httponly=True,
+        samesite="lax",
+    )
+
+
+def _guess(request: Request[Any, Any, Any], login: Login) -> Guess:
+    """What the login is counted by, if the password is wrong."""
+    peer = request.client.host if request.client else None
+    forwarded = request.headers.getall("x-forwarded-for", [])
+    address = client_address(peer, forwarded, request.app.state.trusted_proxies)
+    device = request.cookies.get(device_cookie(secure=request.app.state.secure_cookies))
+    return Guess(email=login.email, network=network_of(address), device=device)
+
+
+def _device_cookie(request: Request[Any, Any, Any], token: str) -> Cookie:
+    """By this the account knows the browser again: it opens nothing, but guesses of others do not shut it out."""
+    secure: bool = request.app.state.secure_cookies
+    return Cookie(
+        key=device_cookie(secure=secure),
+        value=token,
+        path="/",
+        max_age=DEVICE_SECONDS,
         secure=secure,
         httponly=True,
         samesite="lax",

@@ -23,7 +23,7 @@ from domain.errors import DomainError
 from infra.access.changes import Change, Kind
 from infra.access.listener import AccessListener
 from infra.access.memory import Memory
-from infra.access.passwords import Argon2Passwords
+from infra.access.passwords import QUEUE_LIMIT, Argon2Passwords
 from infra.access.seen import SeenWriter
 from infra.access.store import SqlAccess
 from infra.authz.policy import CasbinPolicy
@@ -84,7 +84,14 @@ class CachedAuthenticator:
         self._seen = SeenWriter(store.seen, pause=min(_SEEN_PAUSE, self._fresh / 2))
 
     @classmethod
-    async def connect(cls, database: Database, *, listener: AccessListener, limits: SessionLimits) -> Self:
+    async def connect(
+        cls,
+        database: Database,
+        *,
+        listener: AccessListener,
+        limits: SessionLimits,
+        password_queue: int = QUEUE_LIMIT,
+    ) -> Self:
         """With everything it needs, and the reviewed policy loaded.
 
         Raises:
@@ -92,7 +99,8 @@ class CachedAuthenticator:
         """
         store = SqlAccess(database)
         policy = await CasbinPolicy.load(store)
-        return cls(store, policy, Argon2Passwords(), listener=listener, limits=limits)
+        passwords = Argon2Passwords(queue_limit=password_queue)
+        return cls(store, policy, passwords, listener=listener, limits=limits)
 
     async def start(self) -> None:
         """Begin to listen. Until that succeeds every credential is looked up."""

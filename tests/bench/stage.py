@@ -32,6 +32,9 @@ _SCOPES = (
     Permission.PRODUCTS_READ,
 )
 
+_UNLIMITED = {"STOREKEEPER_RATE_LIMITS": "off", "STOREKEEPER_LOGIN_FREE_GUESSES": "0"}
+"""One caller sends all requests of a benchmark, and logs in all the time."""
+
 # What the ledger itself would have written beside the movements, so that its own check finds nothing to say.
 _COMPLETE = """
 INSERT INTO events (tenant_id, position, type, entity_type, entity_id, payload, recorded_at)
@@ -114,7 +117,7 @@ def a_stage(cluster: Running, ledger: Ledger, plan: Plan, *, workers: int) -> It
     """Both servers, serving. Neither costs anything while the other is measured."""
     with ExitStack() as stack:
         books = stack.enter_context(Books(ledger.urls.admin_url, ledger.stock.tenant_id))
-        app = stack.enter_context(serve(ledger.urls, workers=workers))
+        app = stack.enter_context(serve(ledger.urls, workers=workers, environment=_UNLIMITED))
         bare = stack.enter_context(_serve_bare(plan, workers=workers))
         yield Stage(cluster=cluster, ledger=ledger, books=books, app=app, bare=bare)
 

@@ -69,14 +69,16 @@ async def is_alive(client: httpx.AsyncClient, session: Session) -> bool:
 
 
 def cookie_of(response: httpx.Response) -> tuple[str, str, set[str]]:
-    """The one cookie that an answer sets: its name, its value, and its attributes in lower case."""
-    (header,) = response.headers.get_list("set-cookie")
+    """The session's cookie, first of those that are set: its name, its value, and its attributes in lower case."""
+    header = response.headers.get_list("set-cookie")[0]
     pair, *attributes = (part.strip() for part in header.split(";"))
     name, _, value = pair.partition("=")
     return name, value, {attribute.lower() for attribute in attributes}
 
 
-async def test_a_login_answers_who_one_is_and_sets_one_cookie(client: httpx.AsyncClient, acme: Neighbour) -> None:
+async def test_a_login_answers_who_one_is_and_sets_the_sessions_cookie(
+    client: httpx.AsyncClient, acme: Neighbour
+) -> None:
     response = await client.post("/api/auth/login", json={"email": acme.email, "password": PASSWORD})
     name, token, attributes = cookie_of(response)
 
