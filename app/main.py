@@ -14,6 +14,8 @@ from app.http.draining import Drained
 from app.http.limits import Bounded
 from app.http.tracing import QUIET, Traced
 from app.session_api.adjustments import AdjustmentController
+from app.session_api.admin_keys import AdminKeyController
+from app.session_api.admin_roles import AdminRoleController
 from app.session_api.analytics import AnalyticsController
 from app.session_api.auth import AuthController
 from app.session_api.bins import BinController
@@ -39,6 +41,7 @@ from domain.access.rules import SessionLimits
 from domain.errors import not_found
 from infra.access.authenticator import CachedAuthenticator
 from infra.access.listener import AccessListener
+from infra.access.rights import SqlRightsReads, SqlRightsWork
 from infra.access.store import SqlAccess
 from infra.authz.lazy import LazyPolicy
 from infra.catalog.queries import SqlCatalogQueries
@@ -93,6 +96,8 @@ __all__ = [
 
 CONTROLLERS: Sequence[ControllerRouterHandler] = (
     AdjustmentController,
+    AdminKeyController,
+    AdminRoleController,
     AnalyticsController,
     AreaController,
     AuthController,
@@ -195,6 +200,7 @@ def ports(
         "begin_catalog": beginning(database, SqlCatalogWork),
         "begin_count": beginning(database, CountSqlWork),
         "begin_lots": beginning(database, LotPostingSqlWork),
+        "begin_rights": beginning(database, SqlRightsWork),
         "catalog": SqlCatalogQueries(database),
         "goods_reads": SqlGoodsReads(database),
         "history": SqlMovementReader(database),
@@ -206,6 +212,7 @@ def ports(
         "reference": CachedReference(database),
         "revocations": revocations,
         "reversal_reads": SqlReversalReads(database),
+        "rights": SqlRightsReads(database),
         "stock": SqlStockReader(database),
     }
 

@@ -60,6 +60,7 @@ ELSEWHERE = (
     ("inventoryItemId", "elsewhereItemId"),
     ("lottedInventoryItemId", "elsewhereLottedItemId"),
     ("transactionId", "elsewhereTransactionId"),
+    ("apiKeyId", "elsewhereApiKeyId"),
 )
 """Facts that stand at a location, and their like at the other one."""
 ELSEWHERE_CODES = ("SHOP", "FLOOR", "SHELF")
@@ -144,6 +145,8 @@ async def found_company(admin: "asyncpg.Connection[Any]", slug: str) -> Company:
             "rightLotNumber": f"L2-{mark}",
             "rightLotExpiryDate": _expiry().isoformat(),
             "name": "swagger-ui.css",
+            "roleCode": f"picker-{mark}",
+            "spareRoleCode": f"packer-{mark}",
         },
     )
     async with admin.transaction():
@@ -155,6 +158,9 @@ async def found_company(admin: "asyncpg.Connection[Any]", slug: str) -> Company:
                 await insert(admin, table, {"tenant_id": company.tenant_id, **row})
     await _stock(admin, company, ids)
     await add_user(admin, company, "admin", email=company.facts["email"])
+    company.facts["userId"] = str(await add_user(admin, company, "viewer"))
+    for name, place in (("apiKeyId", "locationId"), ("elsewhereApiKeyId", "otherLocationId")):
+        await add_key(admin, company, ["inventory.read"], location_ids=[ids[place]], key_id=ids[name])
     return company
 
 
@@ -167,6 +173,7 @@ _IDS = (
     *("binId", "otherBinId", "spareBinId", "elsewhereBinId"),
     *("lotId", "otherLotId", "spareLotId", "defaultLotId"),
     *("reasonCodeId",),
+    *("apiKeyId", "elsewhereApiKeyId"),
 )
 
 
@@ -193,6 +200,8 @@ def _rows(company: Company, ids: Mapping[str, UUID]) -> dict[str, list[dict[str,
     warehouse = {"type": "WAREHOUSE", "time_zone": "UTC", "capabilities": ["RECEIVES", "SHIPS", "PICKS", "COUNTS"]}
     return {
         "ledger_heads": [{}],
+        "roles": [{"code": f"{name}-{mark}", "name": f"{name} of {mark}"} for name in ("picker", "packer")],
+        "role_permissions": [{"role": f"picker-{mark}", "permission": "inventory.write"}],
         "reason_codes": [thing("reasonCodeId", "FOUND", direction="BOTH", pack="general")],
         "categories": [thing("categoryId", "GOODS"), thing("spareCategoryId", "OTHERS")],
         "uoms": [thing("uomId", "EA", decimals=4), thing("otherUomId", "BOX"), thing("spareUomId", "CASE")],
@@ -391,12 +400,13 @@ async def add_key(
     permissions: Iterable[str],
     *,
     location_ids: Sequence[UUID] | None = None,
+    key_id: UUID | None = None,
 ) -> str:
     """An API key with these scopes."""
     key = new_api_key()
     row = {
         "tenant_id": company.tenant_id,
-        "id": new_id(),
+        "id": key_id or new_id(),
         "name": f"Key of {company.mark}",
         "key_hash": hash_of(key),
         "prefix": prefix_of(key),
