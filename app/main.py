@@ -17,6 +17,7 @@ from app.session_api.adjustments import AdjustmentController
 from app.session_api.admin_keys import AdminKeyController
 from app.session_api.admin_roles import AdminRoleController
 from app.session_api.analytics import AnalyticsController
+from app.session_api.audit import AuditController
 from app.session_api.auth import AuthController
 from app.session_api.bins import BinController
 from app.session_api.categories import CategoryController
@@ -39,6 +40,8 @@ from domain.access.limits import RateClass, Rates, of_account
 from domain.access.ports import Revocations
 from domain.access.rules import SessionLimits
 from domain.errors import not_found
+from infra.access.audit import SqlRefusals
+from infra.access.audit_trail import SqlAuditReader
 from infra.access.authenticator import CachedAuthenticator
 from infra.access.listener import AccessListener
 from infra.access.rights import SqlRightsReads, SqlRightsWork
@@ -100,6 +103,7 @@ CONTROLLERS: Sequence[ControllerRouterHandler] = (
     AdminRoleController,
     AnalyticsController,
     AreaController,
+    AuditController,
     AuthController,
     BinController,
     CategoryController,
@@ -160,6 +164,7 @@ def litestar_app(settings: Settings) -> Litestar:
     listener = AccessListener(url, as_role=APP_ROLE)
     outside = Outside(
         refusal=refusal,
+        refusals=SqlRefusals(database),
         ready=lambda: _trouble(database),
         metrics=render_metrics,
         secure_cookies=settings.env is Environment.PRODUCTION,
@@ -197,6 +202,7 @@ def ports(
     return {
         "analytics": SqlAnalyticsReads(database),
         "answers": SqlAnswers(database),
+        "audit": SqlAuditReader(database),
         "begin_catalog": beginning(database, SqlCatalogWork),
         "begin_count": beginning(database, CountSqlWork),
         "begin_lots": beginning(database, LotPostingSqlWork),

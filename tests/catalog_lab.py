@@ -23,6 +23,7 @@ from domain.access.model import Act, Caller, Permission, Scope
 from domain.access.rules import SessionLimits
 from domain.ledger.model import Entry, Kind, Posting
 from domain.values import new_id
+from infra.access.audit import SqlRefusals
 from infra.access.authenticator import CachedAuthenticator
 from infra.access.listener import AccessListener
 from infra.access.provision import create_api_key, create_tenant
@@ -166,6 +167,7 @@ def an_app(database: Database) -> Litestar:
         refusal=refusal,
         ready=ready,
         metrics=lambda: (b"", ""),
+        refusals=SqlRefusals(database),
         secure_cookies=False,
         body_limit=1_000_000,
         lifespan=lifespan,

@@ -18,6 +18,7 @@ from app.http.limits import Network
 from app.http.openapi import QuantitySchema, openapi_config
 from app.http.wire import Json, StrictRequest
 from domain.access.limits import RateLimiter
+from domain.access.ports import Refusals
 from domain.errors import DomainError
 
 type Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
@@ -30,6 +31,8 @@ class Outside(msgspec.Struct, frozen=True, kw_only=True):
     ready: Callable[[], Awaitable[str | None]]
     """What keeps this process from serving, in a sentence; None when nothing does."""
     metrics: Callable[[], tuple[bytes, str]]
+    refusals: Refusals
+    """Where refused authorizations are written down."""
     secure_cookies: bool
     body_limit: int
     rate_limiter: RateLimiter | None = None
@@ -70,6 +73,7 @@ def build(handlers: Sequence[ControllerRouterHandler], ports: Mapping[str, objec
                 "refusal": outside.refusal,
                 "ready": outside.ready,
                 "metrics": outside.metrics,
+                "refusals": outside.refusals,
                 "secure_cookies": outside.secure_cookies,
                 "rate_limiter": outside.rate_limiter,
                 "trusted_proxies": outside.trusted_proxies,

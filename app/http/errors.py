@@ -4,15 +4,18 @@
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, override
+from uuid import UUID
 
 import structlog
 from litestar import Request
 from litestar.exceptions import HTTPException, ValidationException
 
 from app.http.wire import Json
+from domain.access.model import Caller
+from domain.access.ports import Refusals, Refused
 from domain.errors import DomainError, FieldError, Reason
 
 STATUS: dict[Reason, HTTPStatus] = {
@@ -60,6 +63,12 @@ _OF_FRAMEWORK = {
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: (Reason.UNSUPPORTED_MEDIA_TYPE, "Send the body as application/json"),
 }
 
+RECORDED = frozenset({Reason.CSRF_FAILED, Reason.LOCATION_DENIED, Reason.PERMISSION_DENIED, Reason.SELF_APPROVAL})
+"""What is written down when it happens to somebody whom we know."""
+TELLING = frozenset({"index", "inventoryItemId", "locationId", "missing", "permission"})
+"""Of a refusal's facts those that go on record."""
+PATH_SHOWN = 500
+
 _log = structlog.get_logger("storekeeper.http")
 
 
@@ -97,8 +106,56 @@ def respond(error: DomainError) -> Json[dict[str, Any]]:
     return Json(body_of(error), status_code=status, headers=headers, media_type="application/json")
 
 
-def on_domain_error(_: Request[Any, Any, Any], error: DomainError) -> Json[dict[str, Any]]:
-    return respond(error)
+def on_domain_error(request: Request[Any, Any, Any], error: DomainError) -> Json[dict[str, Any]]:
+    """A refusal as it is sent; one of an authorization is written down first."""
+    caller: Caller | None = request.scope.get("user")
+    if error.reason not in RECORDED or caller is None:
+        return respond(error)
+    refusals: Refusals = request.app.state.refusals
+    refused = Refused(
+        caller=caller,
+        request_id=request.scope["request_id"],  # type: ignore[typeddict-item] # ours, from tracing.py
+        action=f"request.{error.reason.lower()}",
+        facts={
+            "code": error.reason,
+            "message": error.message,
+            "method": request.method,
+            "route": request.scope.get("path_template", ""),
+            "path": request.url.path[:PATH_SHOWN],
+            **{name: value for name, value in _camel(error.facts).items() if name in TELLING},
+        },
+        location_ids=_locations(error.facts),
+    )
+    return Recorded(respond(error), lambda: refusals.record(refused))
+
+
+class Recorded(Json[dict[str, Any]]):
+    """An answer that waits until something has been written down."""
+
+    def __init__(self, answer: Json[dict[str, Any]], record: Callable[[], Awaitable[None]]) -> None:
+        super().__init__(
+            answer.content,
+            status_code=answer.status_code,
+            headers=answer.headers,
+            media_type=answer.media_type,
+        )
+        self._record = record
+
+    @override
+    def to_asgi_response(self, *args: Any, **options: Any) -> Any:
+        answer = super().to_asgi_response(*args, **options)
+
+        async def recorded(scope: Any, receive: Any, send: Any) -> None:
+            await self._record()
+            await answer(scope, receive, send)
+
+        return recorded
+
+
+def _locations(facts: Mapping[str, object]) -> tuple[UUID, ...]:
+    """The location that a refusal names, in whichever spelling."""
+    named = facts.get("locationId", facts.get("location_id"))
+    return () if named is None else (UUID(str(named)),)
 
 
 def on_framework_error(request: Request[Any, Any, Any], error: HTTPException) -> Json[dict[str, Any]]:

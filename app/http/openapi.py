@@ -130,6 +130,8 @@ def _complete(operation: dict[str, Any], method: str, opt: Mapping[str, Any]) ->
     for parameter in operation.get("parameters", ()):
         if parameter["in"] == "query" and parameter["name"] in (opt.get("query") or {}):
             parameter["example"] = opt["query"][parameter["name"]]
+    if opt.get("csv"):
+        operation["responses"]["200"]["content"]["text/csv"] = {"schema": {"type": "string"}}
     for status, response in operation["responses"].items():
         response["headers"] = {**response.get("headers", {}), **REQUEST_ID}
         if status == str(HTTPStatus.SERVICE_UNAVAILABLE.value):

@@ -66,6 +66,7 @@ def route(
     query: dict[str, Any] | None = None,
     status: int = HTTPStatus.OK,
     description: str | None = None,
+    csv: bool = False,
     heavy: bool = False,
     **more: Any,
 ) -> Callable[[Callable[..., Any]], Any]:
@@ -74,6 +75,7 @@ def route(
     `permissions` None is a public route; an empty one, `()`, is open to every caller that is known.
     `example` is a request body, and `query` query parameters, that a test sends as they stand; `{name}` in their
     texts stands for a fact of the demo tenant (tests/e2e/api/test_examples.py).
+    `csv` says that the list can be had as CSV too.
     `heavy` routes, such as exports, have a rate limit of their own; the others count as reads or writes.
     """
     public = permissions is None
@@ -93,6 +95,7 @@ def route(
             "permissions": None if public else tuple(needed),
             "example": example,
             "query": query,
+            "csv": csv,
             "rate": RateClass.HEAVY if heavy else RateClass.READ if method == "GET" else RateClass.WRITE,
         },
         responses={

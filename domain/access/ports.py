@@ -185,6 +185,24 @@ class Login(msgspec.Struct, frozen=True, kw_only=True):
         return f"Login({self.email!r})"
 
 
+class Refused(msgspec.Struct, frozen=True, kw_only=True):
+    """A caller who was kept from something, for the record."""
+
+    caller: Caller
+    request_id: str
+    action: str
+    facts: Mapping[str, object]
+    location_ids: tuple[UUID, ...] = ()
+
+
+class Refusals(Protocol):
+    """The record of what callers were kept from."""
+
+    async def record(self, refused: Refused) -> None:
+        """Write it down. Never raises: a record that cannot be kept must not turn a refusal into a fault."""
+        ...
+
+
 class Authenticator(Protocol):
     """Turns credentials into callers; what it has turned lately it remembers.
 

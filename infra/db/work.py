@@ -7,7 +7,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from domain.access.model import Act
+from domain.access.model import Act, Caller
 from domain.errors import DomainError, Reason
 from domain.ledger.model import Posted, Posting
 from domain.values import encodable
@@ -33,17 +33,21 @@ ACTING = "SELECT set_config('app.act', $1, true)"
 APPEND = "SELECT event_append($1, $2, $3, $4, $5, $6)"
 
 
-def acting(act: Act) -> str:
-    """Who does it, as the audit trail's triggers read it."""
-    caller = act.caller
+def encoded(value: object) -> str:
+    """A value as JSON, its decimals exact."""
+    return _encoder.encode(value).decode()
+
+
+def who_acts(caller: Caller, request_id: str) -> str:
+    """Who does it, as the audit trail's functions read it."""
     who = {
         "actorId": caller.principal_id,
         "actor": caller.actor,
         "sessionId": caller.session_id,
         "keyId": caller.key_id,
-        "requestId": act.request_id,
+        "requestId": request_id,
     }
-    return _encoder.encode(who).decode()
+    return encoded(who)
 
 
 class SqlWork:
@@ -104,7 +108,7 @@ class SqlWork:
         self, type_: str, entity_type: str, entity_id: UUID, payload: object, *, locations: Sequence[UUID] = ()
     ) -> int:
         """Append an event to the feed; its position is handed out in the order of commits."""
-        body = _encoder.encode(payload).decode()
+        body = encoded(payload)
         position: int = await self.driver.fetchval(
             APPEND, type_, entity_type, entity_id, list(locations), body, self.act.request_id
         )
@@ -120,7 +124,7 @@ def beginning[W: SqlWork](
     async def begin(act: Act) -> AsyncGenerator[W]:
         try:
             async with database.transaction(act.tenant_id) as driver:
-                await driver.execute(ACTING, acting(act))
+                await driver.execute(ACTING, who_acts(act.caller, act.request_id))
                 yield kind(driver, act)
         except Exception as error:
             told = refusal(error)

@@ -51,6 +51,9 @@ RATE_LEASES = Counter("storekeeper_rate_leases", "Leases of requests from the sh
 RATE_REFUSALS = Counter("storekeeper_rate_refusals", "Requests over a limit", ["whose", "class"])
 OVERLOADS = Counter("storekeeper_overloads", "Requests refused because too many were being answered")
 LOGINS = Counter("storekeeper_logins", "Logins by outcome", ["outcome"])
+REFUSALS = Counter(
+    "storekeeper_audit_refusals", "Refused authorizations: recorded, only counted, or failed to record", ["outcome"]
+)
 
 
 @lru_cache(maxsize=4096)  # as many as there are time series: looking them up costs more than counting

@@ -22,7 +22,11 @@ CREATE TABLE audit_log (
     CONSTRAINT ck_audit_log_outcome_known CHECK (outcome IN ('DONE', 'REFUSED'))
 );
 CREATE INDEX ix_audit_log_tenant_id_actor_id_id ON audit_log (tenant_id, actor_id, id);
-CREATE INDEX ix_audit_log_entity ON audit_log (tenant_id, entity_type, entity_id, id);
+CREATE INDEX ix_audit_log_tenant_id_entity_id_id ON audit_log (tenant_id, entity_id, id);
+CREATE INDEX ix_audit_log_tenant_id_entity_type_id ON audit_log (tenant_id, entity_type, id);
+CREATE INDEX ix_audit_log_refused ON audit_log (tenant_id, id) WHERE outcome = 'REFUSED';
+-- The trail shows what a person posted beside what they changed.
+CREATE INDEX ix_postings_tenant_id_actor_id_id ON postings (tenant_id, actor_id, id);
 
 ALTER TABLE audit_log ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY of_tenant ON audit_log

@@ -7,6 +7,9 @@ BEGIN
     END LOOP;
 END
 $$;
+DROP TRIGGER settings_are_announced ON tenants;
+DROP TRIGGER settings_are_announced ON reason_codes;
+DROP INDEX ix_postings_tenant_id_actor_id_id;
 DROP FUNCTION announce_access(), auth_set_password(uuid, text, text, boolean);
 REVOKE UPDATE (password_hash, password_changed_at, version, updated_at) ON users FROM storekeeper_auth;
 REVOKE UPDATE (ended_at) ON sessions FROM storekeeper_auth;

@@ -12,7 +12,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    script("0002_people.sql", "0002_audit.sql", "0002_sessions.sql", "0002_invitations.sql")
+    script("0002_people.sql", "0002_audit.sql", "0002_sessions.sql", "0002_invitations.sql", "0002_settings.sql")
 
 
 def downgrade() -> None:

@@ -178,5 +178,7 @@ audit_log = tenant_table(
     Column("before", JSONB),
     Column("after", JSONB),
     Index("ix_audit_log_tenant_id_actor_id_id", "tenant_id", "actor_id", "id"),
-    Index("ix_audit_log_entity", "tenant_id", "entity_type", "entity_id", "id"),
+    Index("ix_audit_log_tenant_id_entity_id_id", "tenant_id", "entity_id", "id"),
+    Index("ix_audit_log_tenant_id_entity_type_id", "tenant_id", "entity_type", "id"),
+    Index("ix_audit_log_refused", "tenant_id", "id", postgresql_where=text("outcome = 'REFUSED'")),
 )

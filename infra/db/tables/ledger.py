@@ -150,6 +150,7 @@ postings = tenant_table(
         postgresql_where=text("reverses_id IS NOT NULL"),
     ),
     Index("ix_postings_tenant_id_kind_first_position", "tenant_id", "kind", "first_position"),
+    Index("ix_postings_tenant_id_actor_id_id", "tenant_id", "actor_id", "id"),
     Index(
         "ix_postings_source",
         "tenant_id",

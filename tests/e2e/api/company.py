@@ -149,6 +149,7 @@ async def found_company(admin: "asyncpg.Connection[Any]", slug: str) -> Company:
             "spareRoleCode": f"packer-{mark}",
         },
     )
+    await bind(admin, company)
     async with admin.transaction():
         await admin.execute(
             "INSERT INTO tenants (id, slug, name) VALUES ($1, $2, $3)", company.tenant_id, slug, f"Tenant {mark}"
@@ -330,6 +331,11 @@ async def _stock(admin: "asyncpg.Connection[Any]", company: Company, ids: Mappin
         await posted(Kind.COUNT, item, Decimal(0), of={**what, "countedAt": when, "lines": [counted]})
 
 
+async def bind(admin: "asyncpg.Connection[Any]", company: Company) -> None:
+    """What is written from here on goes into this tenant's audit trail."""
+    await admin.execute(BIND, str(company.tenant_id))
+
+
 async def insert(admin: "asyncpg.Connection[Any]", table: str, row: Mapping[str, object]) -> None:
     marks = ", ".join(f"${n}" for n in range(1, len(row) + 1))
     await admin.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})", *row.values())
@@ -344,6 +350,7 @@ async def add_user(
     location_id: UUID | None = None,
 ) -> UUID:
     """Somebody who holds a role, at one location or everywhere."""
+    await bind(admin, company)
     user_id = new_id()
     name = f"{role.title()} of {company.mark}"
     address = email or f"{role}-{user_id.hex[-6:]}@{company.mark}.example"
@@ -380,6 +387,7 @@ async def begin_session(
 ) -> Session:
     """A session as a login begins it (which has tests of its own), last used `idle` ago."""
     token = new_session_token()
+    await bind(admin, company)
     await admin.execute(
         """
         INSERT INTO sessions (tenant_id, id, user_id, token_hash, created_at, seen_at, expires_at)
@@ -404,6 +412,7 @@ async def add_key(
 ) -> str:
     """An API key with these scopes."""
     key = new_api_key()
+    await bind(admin, company)
     row = {
         "tenant_id": company.tenant_id,
         "id": key_id or new_id(),

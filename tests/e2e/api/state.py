@@ -7,6 +7,8 @@ import asyncpg
 
 # Uses of a credential are noted, whatever comes of the request.
 _NOTED = {"sessions": "seen_at", "api_keys": "used_at"}
+_REFUSED = {"audit_log": "AND outcome = 'DONE'"}
+"""A refusal changes nothing but the record of refusals."""
 
 _TABLES = """
     SELECT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id'
@@ -19,7 +21,7 @@ async def state_of(admin: "asyncpg.Connection[Any]", *tenant_ids: UUID) -> dict[
     tables = [row[0] for row in await admin.fetch(_TABLES)]
     queries = [
         f"SELECT '{table}', count(*), coalesce(sum(hashtextextended({_text(table)}, 0)), 0) FROM {table} t "
-        "WHERE tenant_id = ANY ($1)"
+        f"WHERE tenant_id = ANY ($1) {_REFUSED.get(table, '')}"
         for table in tables
     ]
     rows = await admin.fetch(" UNION ALL ".join(queries), list(tenant_ids))

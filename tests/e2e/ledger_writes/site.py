@@ -26,6 +26,7 @@ from domain.access.model import Act, Caller, Idempotency, Permission, Scope
 from domain.errors import DomainError, Reason
 from domain.ledger.model import Entry, Kind, Posted, Posting
 from domain.values import new_id
+from infra.access.audit import SqlRefusals
 from infra.access.listener import AccessListener
 from infra.db.errors import refusal
 from infra.db.pool import Database
@@ -293,6 +294,7 @@ def an_api(database: Database) -> Api:
         refusal=refusal,
         ready=ready,
         metrics=lambda: (b"", "text/plain"),
+        refusals=SqlRefusals(database),
         secure_cookies=False,
         body_limit=1 << 20,
         lifespan=lifespan,
