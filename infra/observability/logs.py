@@ -3,14 +3,16 @@
 import logging.config
 import sys
 import time
+import traceback
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, Literal, TextIO
 
 import msgspec
 import structlog
-from structlog.typing import EventDict, Processor
+from structlog.typing import EventDict, ExcInfo, Processor
 
-from infra.observability.masking import escape_controls, escape_json, mask_secrets
+from infra.observability.masking import escape_controls, escape_json, hide_values, mask_secrets
 
 _encoder = msgspec.json.Encoder(enc_hook=repr)
 
@@ -95,19 +97,45 @@ def _stamp(_logger: Any, _method: str, event: EventDict) -> EventDict:
 
 def _rendering(chosen: Literal["console", "json"], *, to_bytes: bool = False) -> list[Processor]:
     if chosen == "json":
-        # Never the local variables: they hold what the entry itself must not.
-        frames = structlog.tracebacks.ExceptionDictTransformer(show_locals=False, max_frames=20)
-        return [
-            structlog.processors.ExceptionRenderer(frames),
-            mask_secrets,
-            _to_json if to_bytes else _to_json_text,
-        ]
+        to_json: Processor = _to_json if to_bytes else _to_json_text
+        return [structlog.processors.ExceptionRenderer(_frames), mask_secrets, to_json]
     return [
-        structlog.processors.format_exc_info,
+        structlog.processors.ExceptionRenderer(_traceback),
         mask_secrets,
         escape_controls,
         structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), timestamp_key="at"),
     ]
+
+
+# Never the local variables: they hold what the entry itself must not.
+_transformed = structlog.tracebacks.ExceptionDictTransformer(show_locals=False, max_frames=20)
+
+
+def _frames(exc_info: ExcInfo) -> list[dict[str, Any]]:
+    return [_with_values_hidden(one) for one in _transformed(exc_info)]
+
+
+def _with_values_hidden(told: dict[str, Any]) -> dict[str, Any]:
+    inner = [[_with_values_hidden(one) for one in group] for group in told.get("exceptions", ())]
+    return {**told, "exc_value": hide_values(told["exc_value"]), "exceptions": inner}
+
+
+def _traceback(exc_info: ExcInfo) -> str:
+    text = "".join(traceback.format_exception(*exc_info)).rstrip()
+    for error in _chain(exc_info[1], set()):
+        text = text.replace(str(error), hide_values(str(error)))
+    return text
+
+
+def _chain(error: BaseException | None, seen: set[int]) -> Iterator[BaseException]:
+    """An exception, and all that led to it or is in it."""
+    if error is None or id(error) in seen:
+        return
+    seen.add(id(error))
+    yield error
+    inner = error.exceptions if isinstance(error, BaseExceptionGroup) else ()
+    for other in (error.__cause__, error.__context__, *inner):
+        yield from _chain(other, seen)
 
 
 def _to_json(_logger: Any, _method: str, event: EventDict) -> bytes:

@@ -17,6 +17,12 @@ _SECRET_TEXTS = (
     (re.compile(r"(://[^:/@\s]*):[^@\s]*@"), rf"\1:{HIDDEN}@"),
     (re.compile(r"\b(Bearer|Basic)\s+[^\s,;\"']+", re.IGNORECASE), rf"\1 {HIDDEN}"),
 )
+_VALUES = (
+    # The database adds the row that it refused, whole.
+    (re.compile(r"\nDETAIL:.*", re.DOTALL), ""),
+    (re.compile(r"(invalid input for query argument \$\d+: ).*", re.DOTALL), rf"\1{HIDDEN}"),
+    (re.compile(r"(invalid input (?:syntax|value) for [^:]*: ).*", re.DOTALL), rf"\1{HIDDEN}"),
+)
 _PLAIN = (int, float, NoneType)
 # The C0 and C1 controls and DEL, which a terminal obeys; and the two that only some take for a line's end.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -37,6 +43,13 @@ def escape_controls(_logger: Any, _method: str, event: MutableMapping[str, Any])
         if isinstance(value, str):
             event[key] = _escaped(value, keep_lines=key in _MULTILINE_KEYS)
     return event
+
+
+def hide_values(text: str) -> str:
+    """What an exception says without the values that a database error repeats."""
+    for pattern, replacement in _VALUES:
+        text = pattern.sub(replacement, text)
+    return text
 
 
 def escape_json(line: bytes) -> bytes:

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import structlog
@@ -107,6 +108,21 @@ def test_an_exception_is_logged_without_the_values_of_its_variables() -> None:
 
     assert CANARY not in line
     assert json.loads(line)["exception"][0]["exc_type"] == "ValueError"
+
+
+@pytest.mark.parametrize("chosen", ["json", "console"])
+def test_an_exception_is_logged_without_the_row_that_the_database_refused(
+    chosen: Literal["json", "console"],
+) -> None:
+    refused = ValueError(f"null value in column\nDETAIL:  Failing row contains (1,\n{CANARY}).\nHINT:  {CANARY}")
+    refused.__context__ = TypeError(f"invalid input for query argument $2: '{CANARY}' (expected int)")
+    refused.__cause__ = ExceptionGroup("both", [ValueError(f'invalid input syntax for type uuid: "{CANARY}"')])
+    record = logging.LogRecord("app", logging.ERROR, __file__, 1, "failed", (), (ValueError, refused, None))
+
+    line = foreign_formatter(chosen).format(record)
+
+    assert "null value in column" in line
+    assert CANARY not in line
 
 
 @pytest.mark.parametrize(
