@@ -366,12 +366,10 @@ def test_holds_block_their_union(examples: int) -> None:
     ]
     part = st.tuples(st.just(wholes[0]), st.integers(1, 20))
     whole = st.tuples(st.sampled_from(wholes), st.none())
-    units_of = st.integers(0, 30)
+    amounts = st.integers(0, 30)
 
     @settings(max_examples=examples, deadline=None)
-    @given(
-        on_hand=st.integers(0, 30), promised=st.integers(0, 30), placed=st.lists(part | part | whole, max_size=4)
-    )
+    @given(on_hand=amounts, promised=amounts, placed=st.lists(part | part | whole, max_size=4))
     def check(on_hand: int, promised: int, placed: list[tuple[Target, int | None]]) -> None:
         line = HeldLine(
             line_id=line_id,
