@@ -29,6 +29,7 @@ from app.session_api.lot_correction import LotCorrectionController
 from app.session_api.lots import LotController
 from app.session_api.movements import MovementController
 from app.session_api.operations import OperationsController
+from app.session_api.own_sessions import OwnSessionController
 from app.session_api.places import AreaController, LocationController
 from app.session_api.products import ProductController
 from app.session_api.receipts import ReceiptController
@@ -117,6 +118,7 @@ CONTROLLERS: Sequence[ControllerRouterHandler] = (
     LotCorrectionController,
     MovementController,
     OperationsController,
+    OwnSessionController,
     ProductController,
     ReceiptController,
     RecordStockController,

@@ -96,9 +96,11 @@ class AuthController(Controller):
             user_agent=request.headers.get("user-agent"),
             replaces=session_token(request),
         )
-        new, device = await log_in_slowed(login_throttle, _authenticator(request), login, _guess(request, login))
-        cookies = [_cookie(request, new.token), _device_cookie(request, device)]
-        return Json(_me(new.caller, new.csrf), headers=NO_STORE, cookies=cookies)
+        new, device = await log_in_slowed(
+            login_throttle, _authenticator(request), login, guess_of(request, login.email)
+        )
+        cookies = [session_cookie_of(request, new.token), _device_cookie(request, device)]
+        return Json(me_of(new.caller, new.csrf), headers=NO_STORE, cookies=cookies)
 
     @route(
         "POST",
@@ -111,13 +113,13 @@ class AuthController(Controller):
     )
     async def logout(self, request: Request[Any, Any, Any]) -> Json[Done]:
         await _authenticator(request).logout(request.user)
-        return Json(Done(success=True), headers=NO_STORE, cookies=[_cookie(request, None)])
+        return Json(Done(success=True), headers=NO_STORE, cookies=[session_cookie_of(request, None)])
 
     @route("GET", "/me", operation="me", summary="Who the caller is and may do what", permissions=())
     async def me(self, request: Request[Any, Any, Any]) -> Json[Me]:
         caller: Caller = request.user
         token = session_token(request) if caller.session_id is not None else None
-        return Json(_me(caller, csrf_token(token) if token else None), headers=NO_STORE)
+        return Json(me_of(caller, csrf_token(token) if token else None), headers=NO_STORE)
 
 
 def _authenticator(request: Request[Any, Any, Any]) -> Authenticator:
@@ -125,7 +127,7 @@ def _authenticator(request: Request[Any, Any, Any]) -> Authenticator:
     return authenticator
 
 
-def _cookie(request: Request[Any, Any, Any], token: str | None) -> Cookie:
+def session_cookie_of(request: Request[Any, Any, Any], token: str | None) -> Cookie:
     """The session's cookie; without a token one that takes it away. It ends with the browser, or on the server."""
     secure: bool = request.app.state.secure_cookies
     return Cookie(
@@ -139,13 +141,13 @@ def _cookie(request: Request[Any, Any, Any], token: str | None) -> Cookie:
     )
 
 
-def _guess(request: Request[Any, Any, Any], login: Login) -> Guess:
-    """What the login is counted by, if the password is wrong."""
+def guess_of(request: Request[Any, Any, Any], email: str) -> Guess:
+    """What a try of a password is counted by, if it is wrong."""
     peer = request.client.host if request.client else None
     forwarded = request.headers.getall("x-forwarded-for", [])
     address = client_address(peer, forwarded, request.app.state.trusted_proxies)
     device = request.cookies.get(device_cookie(secure=request.app.state.secure_cookies))
-    return Guess(email=login.email, network=network_of(address), device=device)
+    return Guess(email=email, network=network_of(address), device=device)
 
 
 def _device_cookie(request: Request[Any, Any, Any], token: str) -> Cookie:
@@ -162,7 +164,7 @@ def _device_cookie(request: Request[Any, Any, Any], token: str) -> Cookie:
     )
 
 
-def _me(caller: Caller, csrf: str | None) -> Me:
+def me_of(caller: Caller, csrf: str | None) -> Me:
     locations = locations_of(caller.rights)
     return Me(
         user=None

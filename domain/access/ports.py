@@ -98,6 +98,10 @@ class Credentials(Protocol):
     async def by_session(self, token_hash: bytes) -> FoundSession | None: ...
     async def by_key(self, key_hash: bytes) -> FoundKey | None: ...
 
+    async def rehash(self, *, tenant_id: UUID, user_id: UUID, old_hash: str, new_hash: str) -> None:
+        """Keep the same password under another hash, unless it was changed meanwhile."""
+        ...
+
 
 class Sessions(Protocol):
     """Sessions on the server."""
@@ -133,6 +137,18 @@ class Passwords(Protocol):
         Raises:
             DomainError: too many passwords are waiting to be checked.
         """
+        ...
+
+    async def hashed(self, password: str) -> str:
+        """The hash to be stored.
+
+        Raises:
+            DomainError: too many passwords are waiting.
+        """
+        ...
+
+    def is_outdated(self, hashed: str) -> bool:
+        """Whether it was made with other parameters than a new one would be."""
         ...
 
 

@@ -110,6 +110,11 @@ async def log_in(
     if account is None or not right or not account.is_active:
         raise _wrong()
     tenant = _entered(account, login.tenant_slug)
+    if passwords.is_outdated(account.password_hash):
+        again = await passwords.hashed(login.password)
+        await found_by.rehash(
+            tenant_id=tenant.tenant_id, user_id=account.user_id, old_hash=account.password_hash, new_hash=again
+        )
     token = secret.new_session_token()
     session = NewSession(
         tenant_id=tenant.tenant_id,
@@ -117,7 +122,7 @@ async def log_in(
         user_id=account.user_id,
         token_hash=secret.hash_of(token),
         lifetime=limits.absolute,
-        user_agent=_readable(login.user_agent),
+        user_agent=readable(login.user_agent),
     )
     await sessions.begin(session)
     if login.replaces is not None:
@@ -173,7 +178,8 @@ async def _end_old(found_by: Credentials, sessions: Sessions, revocations: Revoc
         await revocations.confirm()
 
 
-def _readable(user_agent: str | None) -> str | None:
+def readable(user_agent: str | None) -> str | None:
+    """What a client calls itself, fit to be shown."""
     text = "".join(char for char in user_agent or "" if char.isprintable())
     return text[:USER_AGENT_LONGEST] or None
 

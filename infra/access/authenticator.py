@@ -8,21 +8,23 @@ came may have read what is no longer true, so it serves those who were waiting f
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Self
 from uuid import UUID
 
 import msgspec
 
-from domain.access import service
+from domain.access import own_sessions, service
 from domain.access.credentials import hash_of
 from domain.access.model import Caller
+from domain.access.own_sessions import OwnSession, PasswordChange
 from domain.access.ports import Authenticated, LoggedIn, Login, Policy
 from domain.access.rules import SessionLimits
 from domain.errors import DomainError
 from infra.access.changes import Change, Kind
 from infra.access.listener import AccessListener
 from infra.access.memory import Memory
+from infra.access.own_sessions import SqlOwnSessions
 from infra.access.passwords import QUEUE_LIMIT, Argon2Passwords
 from infra.access.seen import SeenWriter
 from infra.access.store import SqlAccess
@@ -55,7 +57,7 @@ class _Known(msgspec.Struct, kw_only=True):
 
 
 class CachedAuthenticator:
-    """The `Authenticator` port over one process's pool."""
+    """The ports `Authenticator` and `OwnAccess` over one process's pool."""
 
     def __init__(
         self,
@@ -69,6 +71,7 @@ class CachedAuthenticator:
         size: int = REMEMBERED,
     ) -> None:
         self._store = store
+        self._own = SqlOwnSessions(store.database)
         self._policy = policy
         self._passwords = passwords
         self._limits = limits
@@ -140,6 +143,25 @@ class CachedAuthenticator:
 
     async def logout(self, caller: Caller) -> None:
         await service.log_out(self._store, self.listener, caller=caller)
+
+    async def own_sessions(self, caller: Caller) -> Sequence[OwnSession]:
+        return await own_sessions.own_sessions(self._own, caller=caller, idle=self._limits.idle)
+
+    async def end_own_session(self, caller: Caller, session_id: UUID, *, request_id: str) -> None:
+        await own_sessions.end_own_session(
+            self._own, self.listener, caller=caller, session_id=session_id, request_id=request_id
+        )
+
+    async def change_password(self, change: PasswordChange) -> LoggedIn:
+        return await own_sessions.change_password(
+            self._store,
+            self._own,
+            self._passwords,
+            self._policy,
+            self.listener,
+            change=change,
+            limits=self._limits,
+        )
 
     def forget(self, change: Change | None) -> None:
         """Drop what a change concerns; all of it when it is not known what changed."""

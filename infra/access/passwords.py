@@ -6,7 +6,9 @@ for itself and not for everybody else: a few threads, and past the queue an hone
 
 import asyncio
 import secrets
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from argon2 import PasswordHasher, Type
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -30,25 +32,32 @@ class Argon2Passwords:
         self._nobody = hash_password(secrets.token_urlsafe(32))
 
     async def matches(self, password: str, hashed: str | None) -> bool:
+        right = await self._in_turn(_verify, hashed or self._nobody, password)
+        return right and hashed is not None
+
+    async def hashed(self, password: str) -> str:
+        return await self._in_turn(hash_password, password)
+
+    def is_outdated(self, hashed: str) -> bool:
+        return HASHER.check_needs_rehash(hashed)
+
+    async def _in_turn[T](self, work: Callable[..., T], *arguments: str) -> T:
         if self._waiting >= self._queue_limit:
             message = "Too many logins at once; try again shortly"
             raise DomainError(Reason.UNAVAILABLE, message, retryAfter=_RETRY_SECONDS)
         self._waiting += 1
-        checking = asyncio.get_running_loop().run_in_executor(
-            self._pool, _verify, hashed or self._nobody, password
-        )
+        working = asyncio.get_running_loop().run_in_executor(self._pool, work, *arguments)
         # A client that goes away leaves its check in the queue: it counts until it is done.
-        checking.add_done_callback(self._done)
-        right = await asyncio.shield(checking)
-        return right and hashed is not None
+        working.add_done_callback(self._done)
+        return await asyncio.shield(working)
 
     def close(self) -> None:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def _done(self, checking: "asyncio.Future[bool]") -> None:
+    def _done(self, working: "asyncio.Future[Any]") -> None:
         self._waiting -= 1
-        if not checking.cancelled():
-            checking.exception()  # looked at, so that it is not reported as lost when nobody waits any more
+        if not working.cancelled():
+            working.exception()  # looked at, so that it is not reported as lost when nobody waits any more
 
 
 def hash_password(password: str) -> str:

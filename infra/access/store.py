@@ -20,7 +20,7 @@ from domain.access.ports import (
 )
 from domain.access.rules import tenant_rules
 from infra.access.changes import Kind
-from infra.db.pool import Database
+from infra.db.pool import Database, Driver
 
 BY_EMAIL = "SELECT user_id, password_hash, is_active, tenant_id, tenant_slug FROM auth_by_email($1)"
 BY_SESSION = """
@@ -38,6 +38,7 @@ BEGIN = """
     VALUES ($1, $2, $3, $4, now(), now(), now() + $5, $6)
 """
 END = "UPDATE sessions SET ended_at = now() WHERE tenant_id = $1 AND id = $2 AND ended_at IS NULL"
+REPLACE_HASH = "SELECT auth_set_password($1, $2, $3, $4)"
 SESSIONS_SEEN = """
     UPDATE sessions SET seen_at = now()
     WHERE tenant_id = $1 AND id = ANY ($2) AND ended_at IS NULL AND seen_at < now()
@@ -48,11 +49,28 @@ _grants = msgspec.json.Decoder(tuple[Grant, ...])
 _rules = msgspec.json.Decoder(tuple[Rule, ...])
 
 
+async def begin_session(driver: Driver, session: NewSession) -> None:
+    """Begin it, on a connection that is bound to its tenant."""
+    await driver.execute(
+        BEGIN,
+        session.tenant_id,
+        session.id,
+        session.user_id,
+        session.token_hash,
+        session.lifetime,
+        session.user_agent,
+    )
+
+
 class SqlAccess:
     """The ports `Credentials`, `Sessions` and `PolicyRepository`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    @property
+    def database(self) -> Database:
+        return self._database
 
     async def by_email(self, email: str) -> Account | None:
         async with self._database.unbound() as driver:
@@ -92,6 +110,10 @@ class SqlAccess:
             location_ids=None if locations is None else tuple(locations),
         )
 
+    async def rehash(self, *, tenant_id: UUID, user_id: UUID, old_hash: str, new_hash: str) -> None:
+        async with self._database.bound(tenant_id) as driver:
+            await driver.execute(REPLACE_HASH, user_id, old_hash, new_hash, True)
+
     async def rules_of(self, tenant_id: UUID) -> TenantRules:
         async with self._database.bound(tenant_id) as driver:
             rows = await driver.fetch(RULES, tenant_id)
@@ -99,15 +121,7 @@ class SqlAccess:
 
     async def begin(self, session: NewSession) -> None:
         async with self._database.bound(session.tenant_id) as driver:
-            await driver.execute(
-                BEGIN,
-                session.tenant_id,
-                session.id,
-                session.user_id,
-                session.token_hash,
-                session.lifetime,
-                session.user_agent,
-            )
+            await begin_session(driver, session)
 
     async def end(self, *, tenant_id: UUID, session_id: UUID) -> None:
         async with self._database.bound(tenant_id) as driver:

@@ -158,7 +158,8 @@ async def found_company(admin: "asyncpg.Connection[Any]", slug: str) -> Company:
             for row in rows:
                 await insert(admin, table, {"tenant_id": company.tenant_id, **row})
     await _stock(admin, company, ids)
-    await add_user(admin, company, "admin", email=company.facts["email"])
+    user_id = await add_user(admin, company, "admin", email=company.facts["email"])
+    company.facts["sessionId"] = str((await begin_session(admin, company, user_id)).id)
     company.facts["userId"] = str(await add_user(admin, company, "viewer"))
     for name, place in (("apiKeyId", "locationId"), ("elsewhereApiKeyId", "otherLocationId")):
         await add_key(admin, company, ["inventory.read"], location_ids=[ids[place]], key_id=ids[name])
@@ -370,6 +371,7 @@ async def add_user(
 class Session(msgspec.Struct, frozen=True, kw_only=True):
     """A session as a browser has it."""
 
+    id: UUID
     token: str
     csrf: str
 
@@ -386,7 +388,7 @@ async def begin_session(
     admin: "asyncpg.Connection[Any]", company: Company, user_id: UUID, *, idle: dt.timedelta = dt.timedelta()
 ) -> Session:
     """A session as a login begins it (which has tests of its own), last used `idle` ago."""
-    token = new_session_token()
+    session_id, token = new_id(), new_session_token()
     await bind(admin, company)
     await admin.execute(
         """
@@ -394,12 +396,12 @@ async def begin_session(
         VALUES ($1, $2, $3, $4, now() - $5::interval, now() - $5::interval, now() + interval '11 hours')
         """,
         company.tenant_id,
-        new_id(),
+        session_id,
         user_id,
         hash_of(token),
         idle,
     )
-    return Session(token=token, csrf=csrf_token(token))
+    return Session(id=session_id, token=token, csrf=csrf_token(token))
 
 
 async def add_key(

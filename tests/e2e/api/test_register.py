@@ -35,7 +35,7 @@ LATER = (
     "/{}/api/v1",  # the import surface
     "/api/integrations",  # the integrations surface
 )
-KNOWN_CALLER_SUFFICES = {"me", "logout"}
+KNOWN_CALLER_SUFFICES = {"me", "logout", "listSessions", "endSession", "changePassword"}
 """What asks for no permission, but for a session or a key."""
 PUBLIC = {"login", "openapi", "docs", "docsAsset", "health", "ready", "metrics"}
 
