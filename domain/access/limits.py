@@ -3,7 +3,7 @@
 import ipaddress
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -34,7 +34,7 @@ class Rates(msgspec.Struct, frozen=True, kw_only=True):
     window_seconds: int = 60
 
 
-class Allowance(msgspec.Struct, frozen=True, kw_only=True):
+class Allowance(NamedTuple):
     """What became of a request, and what is left for more, as this process knows it."""
 
     limit: int
@@ -43,7 +43,7 @@ class Allowance(msgspec.Struct, frozen=True, kw_only=True):
     """Until the window is over."""
     whose: str
     """`caller` or `tenant`: whose limit is the closest, or was reached."""
-    is_refused: bool = False
+    is_refused: bool
 
 
 class RateLimiter(Protocol):

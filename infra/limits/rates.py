@@ -53,42 +53,49 @@ class LeasedRates:
         self._rates = rates
         self._monotonic = monotonic
         self._shares: dict[tuple[UUID, RateClass], _Share] = {}
-        self._known: dict[tuple[UUID, UUID, RateClass], tuple[_Share, ...]] = {}
+        # By what they are in memory: callers and classes stay the same objects from request to request, and
+        # to compare their contents would cost more than all the rest. The caller is kept, so that its place is.
+        self._known: dict[tuple[int, int], tuple[Caller, tuple[_Share, ...]]] = {}
 
     async def admit(self, caller: Caller, rate_class: RateClass) -> Allowance | None:
-        key = (caller.tenant_id, caller.principal_id, rate_class)
-        shares = self._known.get(key)
-        if shares is None:
-            shares = self._known[key] = self._shares_of(*key)
-        if not shares:
-            return None
+        known = self._known.get((id(caller), id(rate_class)))
+        if known is None:
+            known = self._know(caller, rate_class)
+        shares = known[1]
         while True:
             now = self._monotonic()
-            wanting = None
             for share in shares:
-                if now >= share.until or (share.left <= 0 and not share.is_spent):
-                    wanting = share
-                elif share.is_spent and share.left <= 0:
+                if share.left > 0 and now < share.until:
+                    continue
+                if share.is_spent and now < share.until:
                     RATE_REFUSALS.labels(share.whose, rate_class).inc()
                     return _allowance(share, now, is_refused=True)
-            if wanting is None:
+                await self._leased(shares, share, now)
                 break
-            await self._leased(shares, wanting, now)
-        closest = shares[0]
+            else:
+                break
+        closest = None
         for share in shares:
             share.left -= 1
-            if share.left + share.elsewhere < closest.left + closest.elsewhere:
+            if closest is None or share.left + share.elsewhere < closest.left + closest.elsewhere:
                 closest = share
-        return _allowance(closest, now)
+        return None if closest is None else _allowance(closest, now)
 
-    def _shares_of(self, tenant_id: UUID, principal_id: UUID, rate_class: RateClass) -> tuple[_Share, ...]:
-        """The caller's and the tenant's: always in this order, so that leases do not wait for each other."""
-        if len(self._known) >= REMEMBERED:  # what is forgotten is leased anew
+    def _know(self, caller: Caller, rate_class: RateClass) -> tuple[Caller, tuple[_Share, ...]]:
+        if len(self._known) >= REMEMBERED:
             self._known.clear()
+        if len(self._shares) >= REMEMBERED:  # what is forgotten is leased anew
             self._shares.clear()
+            self._known.clear()
+        known = (caller, self._shares_of(caller, rate_class))
+        self._known[id(caller), id(rate_class)] = known
+        return known
+
+    def _shares_of(self, caller: Caller, rate_class: RateClass) -> tuple[_Share, ...]:
+        """The caller's and the tenant's: always in this order, so that leases do not wait for each other."""
         limits = (
-            (principal_id, "caller", self._rates.of_caller.get(rate_class, 0)),
-            (tenant_id, "tenant", self._rates.of_tenant.get(rate_class, 0)),
+            (caller.principal_id, "caller", self._rates.of_caller.get(rate_class, 0)),
+            (caller.tenant_id, "tenant", self._rates.of_tenant.get(rate_class, 0)),
         )
         return tuple(
             self._shares.setdefault(
@@ -150,10 +157,4 @@ class LeasedRates:
 
 
 def _allowance(share: _Share, now: float, *, is_refused: bool = False) -> Allowance:
-    return Allowance(
-        limit=share.limit,
-        remaining=share.left + share.elsewhere,
-        seconds=share.until - now,
-        whose=share.whose,
-        is_refused=is_refused,
-    )
+    return Allowance(share.limit, share.left + share.elsewhere, share.until - now, share.whose, is_refused)
