@@ -1,8 +1,8 @@
 """Available to promise: the one function behind the matrix, the drilldown, the check and the reservation."""
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from decimal import ROUND_CEILING, Decimal
-from typing import NamedTuple
 
 from domain.availability.model import ZERO, Cell, ChannelTerms, Limit, Mode, Policy, Pool, Respects, Severity
 
@@ -10,15 +10,11 @@ HUNDRED = Decimal(100)
 _STEPS = tuple(Decimal(1).scaleb(-places) for places in range(5))
 
 
-class _Fence(NamedTuple):
-    """A channel's own fence, and those of the others that it leaves alone."""
+type _Fence = tuple[Decimal, Decimal, Decimal]
+"""A channel's own fence as planned, the same as cut, and what it leaves alone of the others'."""
 
-    own: Decimal = ZERO
-    effective: Decimal = ZERO
-    respected: Decimal = ZERO
-
-
-_NO_FENCE = _Fence()
+_NO_FENCE: _Fence = (ZERO, ZERO, ZERO)
+_UNFENCED = ZERO, ZERO
 
 
 def cells(pool: Pool, channels: Sequence[ChannelTerms]) -> tuple[Cell, ...]:
@@ -66,17 +62,20 @@ def explained(cell: Cell) -> Decimal:
 
 def _cell(pool: Pool, channel: ChannelTerms, fence: _Fence, *, expired: Decimal, net: Decimal) -> Cell:
     policy = channel.policy
-    common = net - fence.respected
-    buffer = policy.buffer_units if policy.buffer_percent is None else _share(common, policy, pool.decimals)
+    own, effective, respected = fence
+    common = net - respected
+    buffer = policy.buffer_units
+    if policy.buffer_percent:
+        buffer += _share(common, policy.buffer_percent, pool.decimals)
     bound, least = Limit.POOL, common - buffer
     ceiling_left = None
     if policy.ceiling is not None:
         ceiling_left = policy.ceiling - channel.ceiling_used
         if ceiling_left < least:
             bound, least = Limit.CEILING, ceiling_left
-    if policy.mode is Mode.RESTRICT and fence.effective < least:
-        bound, least = Limit.FENCE, fence.effective
-    if channel.is_closed:
+    if policy.mode is Mode.RESTRICT and effective < least:
+        bound, least = Limit.FENCE, effective
+    if channel.is_closed or policy.is_closed:
         bound, least = Limit.CLOSED, ZERO
     elif not channel.is_served:
         bound, least = Limit.NOT_SERVED, ZERO
@@ -86,10 +85,10 @@ def _cell(pool: Pool, channel: ChannelTerms, fence: _Fence, *, expired: Decimal,
         channel=channel,
         expired=expired,
         net=net,
-        fences_respected=fence.respected,
+        fences_respected=respected,
         buffer=buffer,
-        fence=fence.own,
-        effective_fence=fence.effective,
+        fence=own,
+        effective_fence=effective,
         ceiling_left=ceiling_left,
         bound=bound,
         atp=atp,
@@ -103,15 +102,15 @@ def _severity(atp: Decimal, policy: Policy) -> Severity:
     return Severity.LOW if atp <= policy.low_threshold else Severity.OK
 
 
-def _share(common: Decimal, policy: Policy, decimals: int) -> Decimal:
+def _share(common: Decimal, percent: Decimal, decimals: int) -> Decimal:
     """A buffer in percent of what the channel could take from.
 
     Of that and not of the net: so it does not move when another channel uses its fence. Rounded up: what is in
     doubt is not promised.
     """
-    if common <= ZERO or not policy.buffer_percent:
+    if common <= ZERO:
         return ZERO
-    return (common * policy.buffer_percent / HUNDRED).quantize(_STEPS[decimals], rounding=ROUND_CEILING)
+    return (common * percent / HUNDRED).quantize(_STEPS[decimals], rounding=ROUND_CEILING)
 
 
 def _fences(pool_net: Decimal, channels: Sequence[ChannelTerms]) -> Sequence[_Fence]:
@@ -122,22 +121,22 @@ def _fences(pool_net: Decimal, channels: Sequence[ChannelTerms]) -> Sequence[_Fe
     ]
     if not fenced:
         return [_NO_FENCE] * len(channels)
-    left = max(ZERO, pool_net)
+    fenced.sort()
+    priorities = [priority for priority, _, _, _ in fenced]
+    kept = [ZERO]  # by the fences of so many, from the highest priority on
     own_fences: dict[int, tuple[Decimal, Decimal]] = {}
-    effective_by_priority: list[tuple[int, Decimal]] = []
-    for priority, _, index, own in sorted(fenced):
-        effective = min(own, left)
-        left -= effective
+    total, most = ZERO, max(ZERO, pool_net)
+    for _, _, index, own in fenced:
+        effective = min(own, most - total)
+        total += effective
+        kept.append(total)
         own_fences[index] = own, effective
-        effective_by_priority.append((priority, effective))
-    total = sum((effective for _, effective in effective_by_priority), ZERO)
     found = []
     for index, channel in enumerate(channels):
-        own, effective = own_fences.get(index, (ZERO, ZERO))
-        if channel.policy.respects is Respects.ALL_OTHERS:
-            respected = total - effective
+        own, effective = own_fences.get(index, _UNFENCED)
+        policy = channel.policy
+        if policy.respects is Respects.EQUAL_OR_HIGHER:
+            found.append((own, effective, kept[bisect_right(priorities, policy.priority)] - effective))
         else:
-            least = channel.policy.priority
-            respected = sum((part for priority, part in effective_by_priority if priority <= least), -effective)
-        found.append(_Fence(own, effective, respected))
+            found.append((own, effective, total - effective))
     return found

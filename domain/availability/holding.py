@@ -184,4 +184,4 @@ def release(hold: Hold, *, quantity: Decimal | None = None, on_hand: Decimal | N
 
 
 _NOWHERE = Target()
-_SCOPES = ({"line_id"}, {"lot_id"}, {"bin_id"}, {"product_id", "location_id"})
+_SCOPES = ({"line_id"}, {"lot_id"}, {"bin_id"}, {"bin_id", "location_id"}, {"product_id", "location_id"})

@@ -50,7 +50,7 @@ class Limit(StrEnum):
 
     CEILING = "CEILING"
     CLOSED = "CLOSED"
-    """The location is closed to promising."""
+    """The location, or the policy, is closed to promising."""
     FENCE = "FENCE"
     NOT_SERVED = "NOT_SERVED"
     """The location does not serve the channel."""
@@ -68,19 +68,21 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     channel_id: UUID | None = None
     location_id: UUID | None = None
     product_id: UUID | None = None
+    is_closed: bool = False
+    """Nothing may be promised."""
     mode: Mode = Mode.REGULAR
-    priority: int = 500
+    priority: int = 100
     """1 is the highest."""
     respects: Respects = Respects.ALL_OTHERS
     fence: Decimal = ZERO
     """What is kept for the channel, of each product at each location."""
     buffer_units: Decimal = ZERO
     """What the channel does not get to see of the stock that it could take from."""
-    buffer_percent: Decimal | None = None
+    buffer_percent: Decimal = ZERO
     """The same as a share of it, instead of units."""
     ceiling: Decimal | None = None
     """What the channel may take of each product at each location in a period."""
-    ceiling_period: Period | None = None
+    ceiling_period: Period = Period.TOTAL
     low_threshold: Decimal = ZERO
     critical_threshold: Decimal = ZERO
     min_remaining_days: int = 0
@@ -167,6 +169,7 @@ class ChannelTerms(msgspec.Struct, frozen=True, kw_only=True):
     policy: Policy = DEFAULTS
     is_served: bool = True
     is_closed: bool = False
+    """Whether the location is closed to promising, whatever the policy."""
     fence_consumed: Decimal = ZERO
     ceiling_used: Decimal = ZERO
     """Taken in the ceiling's current period."""
@@ -174,7 +177,7 @@ class ChannelTerms(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def fence(self) -> Decimal:
         """What is left of the fence. Who may not promise here has none: it would keep stock for nobody."""
-        if self.channel_id is None or self.is_closed or not self.is_served:
+        if self.channel_id is None or not self.is_served or self.is_closed or self.policy.is_closed:
             return ZERO
         return max(ZERO, self.policy.fence - self.fence_consumed)
 

@@ -43,10 +43,9 @@ class Policies:
     def most_specific(self, *, channel_id: UUID | None, location_id: UUID, product_id: UUID) -> Policy:
         """The policy that counts, as a whole: nothing is mixed in from less special ones.
 
-        `DEFAULTS` where there is none, and for a caller without a channel.
+        `DEFAULTS` where there is none. A caller without a channel comes under no policy either, but for one that
+        names no channel and closes the place.
         """
-        if channel_id is None:
-            return DEFAULTS
         for rank in self._ranks:
             place = (
                 channel_id if rank & CHANNEL else None,
@@ -55,7 +54,7 @@ class Policies:
             )
             found = self._by_place.get(place)
             if found is not None:
-                return found
+                return found if channel_id is not None or found.is_closed else DEFAULTS
         return DEFAULTS
 
 
@@ -80,13 +79,10 @@ def problems(policy: Policy) -> Iterator[tuple[str, str]]:
     ):
         if quantity is not None and quantity < ZERO:
             yield path, "must not be less than zero"
-    if policy.buffer_percent is not None:
-        if not ZERO <= policy.buffer_percent <= PERCENT_MAX:
-            yield "bufferPercent", "must be between 0 and 100"
-        if policy.buffer_units:
-            yield "bufferPercent", "cannot go with bufferUnits: a buffer is in units or in percent"
-    if (policy.ceiling is None) != (policy.ceiling_period is None):
-        yield "ceilingPeriod", "goes with a ceiling, and a ceiling with it"
+    if not ZERO <= policy.buffer_percent <= PERCENT_MAX:
+        yield "bufferPercent", "must be between 0 and 100"
+    if policy.buffer_percent and policy.buffer_units:
+        yield "bufferPercent", "cannot go with bufferUnits: a buffer is in units or in percent"
     if policy.low_threshold < policy.critical_threshold:
         yield "lowThreshold", "must not be less than criticalThreshold"
     if not 1 <= policy.priority <= PRIORITY_LOWEST:

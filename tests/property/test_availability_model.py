@@ -50,7 +50,7 @@ policies = st.builds(
     respects=st.sampled_from(Respects),
     fence=quantities,
     buffer_units=few,
-    buffer_percent=st.none() | st.integers(0, 1_000).map(lambda n: n * Decimal("0.1")),
+    buffer_percent=st.just(ZERO) | st.integers(0, 1_000).map(lambda n: n * Decimal("0.1")),
     ceiling=st.none() | quantities,
     min_remaining_days=days,
 )

@@ -3,10 +3,11 @@
 from datetime import timedelta
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from domain.availability.atp import cells, explained
-from domain.availability.model import NO_CHANNEL, ChannelTerms, Limit, Mode, Respects, Severity
+from domain.availability.model import NO_CHANNEL, ChannelTerms, Limit, Mode, Policy, Respects, Severity
 from tests.availability_lab import TODAY, a_bucket, a_channel, a_pool, atps, one
 
 
@@ -172,3 +173,12 @@ def test_a_claim_on_stock_that_expires_before_a_later_day_is_not_taken_off_twice
     pool = a_pool(20, buckets=[a_bucket(5, 10, claimed=8)], soft=8, ship_day=TODAY + timedelta(days=9))
 
     assert one(pool).atp == 10
+
+
+def test_a_policy_may_close_what_it_names() -> None:
+    closed = msgspec.structs.replace(a_channel(1, fence=30), policy=Policy(is_closed=True, fence=Decimal(30)))
+
+    first, second = cells(a_pool(50), [closed, a_channel(2)])
+
+    assert [first.atp, second.atp] == [0, 50]
+    assert first.bound is Limit.CLOSED

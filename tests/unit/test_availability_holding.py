@@ -151,7 +151,7 @@ def test_a_hold_lies_on_one_thing(target: Target) -> None:
         Target(product_id=PRODUCT),
         Target(location_id=DEPOT),
         Target(line_id=LINE, lot_id=LOT),
-        Target(bin_id=BIN, location_id=DEPOT),
+        Target(lot_id=LOT, location_id=DEPOT),
     ],
 )
 def test_a_hold_on_nothing_or_on_too_much_is_refused(target: Target) -> None:

@@ -64,6 +64,14 @@ def test_without_a_policy_or_without_a_channel_the_defaults_count() -> None:
     assert DEFAULTS.id is None
 
 
+def test_a_closed_place_is_closed_to_callers_without_a_channel_too() -> None:
+    closed = msgspec.structs.replace(a_policy(location=True), is_closed=True)
+    found = Policies([closed, a_policy(channel=True, location=True)])
+
+    assert found.most_specific(channel_id=None, location_id=DEPOT, product_id=BOLT) == closed
+    assert found.most_specific(channel_id=None, location_id=OTHER, product_id=BOLT) is DEFAULTS
+
+
 @pytest.mark.parametrize("mode", Mode)
 def test_a_policy_that_can_be_meant_is_accepted(mode: Mode) -> None:
     check(
@@ -89,9 +97,7 @@ def test_a_policy_that_can_be_meant_is_accepted(mode: Mode) -> None:
         ({"buffer_percent": Decimal(-1)}, "bufferPercent"),
         ({"buffer_percent": Decimal("100.01")}, "bufferPercent"),
         ({"buffer_percent": Decimal(1), "buffer_units": Decimal(1)}, "bufferPercent"),
-        ({"ceiling": Decimal(-1), "ceiling_period": Period.DAY}, "ceiling"),
-        ({"ceiling": Decimal(1)}, "ceilingPeriod"),
-        ({"ceiling_period": Period.DAY}, "ceilingPeriod"),
+        ({"ceiling": Decimal(-1)}, "ceiling"),
         ({"critical_threshold": Decimal(-1)}, "criticalThreshold"),
         ({"critical_threshold": Decimal(2), "low_threshold": Decimal(1)}, "lowThreshold"),
         ({"priority": 0}, "priority"),
