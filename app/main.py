@@ -84,6 +84,7 @@ from infra.postgres.lifecycle import (
 __all__ = [
     "access_tools",
     "application",
+    "backup_tools",
     "configure_logging",
     "create_app",
     "database_shell",
@@ -314,6 +315,13 @@ def access_tools() -> Any:
     from infra.access import operating  # noqa: PLC0415 - only these commands need it
 
     return operating
+
+
+def backup_tools() -> Any:
+    """What the commands for backup and restore call."""
+    from infra.postgres import tools  # noqa: PLC0415 - only these commands need it
+
+    return tools
 
 
 def _admin(settings: Settings) -> str:

@@ -302,6 +302,6 @@ def _accepts(field: msgspec.structs.FieldInfo) -> str:
         return f"a whole number from {meta.ge} to {meta.le}"
     if isinstance(kind, type) and issubclass(kind, StrEnum):
         return " or ".join(str(member) for member in kind)
-    if kind is Path:
+    if kind in (Path, Path | None):
         return "a path"
     return "an address" if field.encode_name.startswith("database_") else "a text"

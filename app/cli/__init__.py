@@ -5,6 +5,7 @@ import traceback
 
 import click
 
+from app.cli.backup import backup, restore
 from app.cli.console import Exit, emit_json
 from app.cli.database import db, migrate
 from app.cli.keys import key
@@ -46,6 +47,8 @@ def storekeeper() -> None:
 
 for command in (run, serve, migrate, demo, ledger, db, tenant, user, key):
     storekeeper.add_command(command)
+for command in (backup, restore):
+    db.add_command(command)
 
 
 @storekeeper.command(short_help="List every setting and its value.")

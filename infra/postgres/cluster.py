@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from infra.postgres.archive import archiving
 from infra.postgres.configuration import Profile, configuration
 from infra.postgres.errors import DatabaseTrouble, explain, is_port_taken
 from infra.postgres.passwords import write_password
@@ -39,6 +40,7 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     profile: Profile
     fixed_port: int | None = None
+    archive: Path | None = None
 
     @property
     def home(self) -> Path:
@@ -50,9 +52,10 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def log(self) -> Path:
-        return self._beside("log")
+        return self.beside("log")
 
-    def _beside(self, suffix: str) -> Path:
+    def beside(self, suffix: str) -> Path:
+        """What lies next to the data folder under its name."""
         return self.home / f"{self.name}.{suffix}"
 
     @property
@@ -109,11 +112,11 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
                 f"The disk that holds {self.home} has {free // _MEBIBYTE} MB left and a new database needs "
                 f"{_ROOM_NEEDED // _MEBIBYTE} MB: free some space and start again."
             )
-        half = self._beside("init")
+        half = self.beside("init")
         shutil.rmtree(half, ignore_errors=True)
         half.mkdir(mode=0o700)
         self.runner.give(half)
-        password_file = self._beside("init-password")
+        password_file = self.beside("init-password")
         try:
             write_password(password_file, password)
             self.runner.give(password_file)
@@ -142,7 +145,7 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
         if made.returncode:
             raise DatabaseTrouble(explain(made.stdout, home=self.home, port=None))
         # Through the account: what root wrote in a folder of another account could be led elsewhere by a link.
-        include = f"include '../{self._beside('conf').name}'"
+        include = f"include '../{self.beside('conf').name}'"
         script = 'printf "\\n%s\\n" "$2" >> "$1"/postgresql.conf'
         told = self.runner.run(["/bin/sh", "-c", script, "sh", str(folder), include])
         if told.returncode:
@@ -152,29 +155,37 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
         """Remove what a killed server left and the next one would stumble over."""
         wait_for_orphans(self.data, seconds=_ORPHAN_SECONDS)
         PidFile(self.data).path.unlink(missing_ok=True)
-        for socket_file in self._beside("sockets").glob(".s.PGSQL.*"):
+        for socket_file in self.beside("sockets").glob(".s.PGSQL.*"):
             socket_file.unlink(missing_ok=True)
 
     def launch(self) -> int:
         """Start the server and wait until it answers; its pid."""
-        sockets = self._beside("sockets")
-        sockets.mkdir(mode=0o700, exist_ok=True)
-        self.runner.give(sockets)
-        self._open_log()
+        more = {}
+        if self.archive is not None:
+            more = dict(archiving(self.runner, into=self.archive, remembered=self.beside("archive")))
         for attempt in range(1, _PORT_ATTEMPTS + 1):
-            port = self._choose_port()
-            settings = self._beside("conf")
-            settings.write_text(configuration(profile=self.profile, port=port, sockets=sockets))
-            settings.chmod(0o644)
+            port = self.configure(more)
             words = self._pg_ctl_start()
             pid = self.wait_until_up()
             if pid is not None:
-                self._beside("port").write_text(f"{port}\n")
+                self.beside("port").write_text(f"{port}\n")
                 return pid
             # Somebody else can take the port between our look and the server's.
             if not is_port_taken(words) or self.fixed_port or attempt == _PORT_ATTEMPTS:
                 raise DatabaseTrouble(explain(words, home=self.home, port=port, log=self.log))
         raise AssertionError("unreachable")
+
+    def configure(self, more: Mapping[str, str]) -> int:
+        """Write our configuration, with `more` over it; the port that it names."""
+        sockets = self.beside("sockets")
+        sockets.mkdir(mode=0o700, exist_ok=True)
+        self.runner.give(sockets)
+        self._open_log()
+        port = self._choose_port()
+        settings = self.beside("conf")
+        settings.write_text(configuration(profile=self.profile, port=port, sockets=sockets, more=more))
+        settings.chmod(0o644)
+        return port
 
     def _pg_ctl_start(self) -> str:
         """What the server wrote until it answered or gave up."""
@@ -192,7 +203,7 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
     def _open_log(self) -> None:
         with contextlib.suppress(FileNotFoundError):
             if self.log.stat().st_size > _LOG_MAX:
-                self.log.rename(self._beside("log.1"))
+                self.log.rename(self.beside("log.1"))
         os.close(os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600))
         self.runner.give(self.log)
 
@@ -205,7 +216,7 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
                 "another port for the database."
             )
         with contextlib.suppress(FileNotFoundError, ValueError):
-            remembered = int(self._beside("port").read_text())
+            remembered = int(self.beside("port").read_text())
             if is_free(remembered):
                 return remembered
         for port in _PORTS:

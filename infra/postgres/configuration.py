@@ -49,7 +49,7 @@ _PROFILES: Mapping[Profile, Mapping[str, str]] = {
 }
 
 
-def configuration(*, profile: Profile, port: int, sockets: Path) -> str:
+def configuration(*, profile: Profile, port: int, sockets: Path, more: Mapping[str, str] | None = None) -> str:
     """The text of the file that PostgreSQL's own configuration includes."""
     settings = {
         **_COMMON,
@@ -57,6 +57,7 @@ def configuration(*, profile: Profile, port: int, sockets: Path) -> str:
         "port": str(port),
         "unix_socket_directories": _socket_directory(sockets),
         "shared_buffers": f"{_shared_buffers_mib(profile)}MB",
+        **(more or {}),
     }
     lines = [f"{name} = {_quoted(value)}\n" for name, value in settings.items()]
     head = "# Written anew at every start: settings of your own belong into postgresql.conf, below the include.\n"

@@ -27,6 +27,8 @@ class DatabaseSettings(Protocol):
     def database_url(self) -> str | None: ...
     @property
     def database_admin_url(self) -> str | None: ...
+    @property
+    def db_archive(self) -> Path | None: ...
 
 
 class Database(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,7 +58,7 @@ class Shell(msgspec.Struct, frozen=True, kw_only=True):
 def start_database(settings: DatabaseSettings) -> Database:
     """The database that `DATABASE_URL` names, or the embedded one, started where it does not run yet."""
     if settings.database_url is None:
-        running = Server(settings.data).start()
+        running = Server(settings.data, archive=settings.db_archive).start()
         return Database(admin_url=running.admin_url, app_url=running.app_url, embedded=running)
     admin_url = settings.database_admin_url or settings.database_url
     for name, url in (("DATABASE_URL", settings.database_url), ("DATABASE_ADMIN_URL", admin_url)):

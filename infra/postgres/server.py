@@ -75,10 +75,19 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 class Server:
     """The one cluster of a data folder such as `.data`; its passwords and lock lie there as well."""
 
-    def __init__(self, home: Path, *, profile: Profile = "durable", port: int | None = None) -> None:
+    def __init__(
+        self,
+        home: Path,
+        *,
+        profile: Profile = "durable",
+        port: int | None = None,
+        archive: Path | None = None,
+    ) -> None:
+        """`archive` is where the server, once started, keeps its log for restores to a moment."""
         self._home = home.absolute()
         self._profile: Profile = profile
         self._port = port
+        self._archive = archive
 
     def start(self) -> Running:
         """Start the server, or find it running; make the cluster, its database and its login if need be."""
@@ -184,7 +193,9 @@ class Server:
         binaries = _binaries_for(self._home)
         name = _name(binaries)
         runner = choose_runner(binaries, home=self._home, data_name=name)
-        return Cluster(runner=runner, name=name, profile=self._profile, fixed_port=self._port)
+        return Cluster(
+            runner=runner, name=name, profile=self._profile, fixed_port=self._port, archive=self._archive
+        )
 
     def _password_file(self, cluster: Cluster, role: str) -> Path:
         return self._home / f"{cluster.name}.{role}.password"
