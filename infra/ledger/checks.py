@@ -124,7 +124,7 @@ NEXT_PRODUCT = "SELECT id FROM products WHERE tenant_id = $1 AND id > $2 ORDER B
 TOTALS = """
     SELECT v.* FROM (
         SELECT s.product_id, s.location_id, sum(s.on_hand) AS on_hand, sum(s.reserved) AS reserved,
-            sum(s.held) AS held,
+            coalesce(sum(s.held) FILTER (WHERE b.type NOT IN ('HOLD', 'QUARANTINE', 'DAMAGE')), 0) AS held,
             coalesce(sum(s.on_hand) FILTER (WHERE b.type NOT IN ('HOLD', 'QUARANTINE', 'DAMAGE')), 0) AS sellable
         FROM stock_lines s
         CROSS JOIN LATERAL (SELECT type FROM bins x WHERE x.tenant_id = $1 AND x.id = s.bin_id OFFSET 0) b

@@ -229,11 +229,12 @@ async def test_an_item_says_what_is_on_its_line(store: Store) -> None:
 
 async def test_numbers_are_plain_however_round(store: Store) -> None:
     line = (await store.lines())[0]
+    change = "UPDATE stock_lines SET on_hand = $2, held = least(held_part, $2) WHERE id = $1"
     for quantity in (Decimal(10_000), Decimal("99999999999999.9999"), Decimal("0.0001"), Decimal(120_000)):
-        await store.admin.execute("UPDATE stock_lines SET on_hand = $2 WHERE id = $1", line["id"], quantity)
+        await store.admin.execute(change, line["id"], quantity)
         (item,) = (await read(store, limit=1)).rows
         assert str(item.quantity_on_hand) == f"{quantity:f}"
-    await store.admin.execute("UPDATE stock_lines SET on_hand = $2 WHERE id = $1", line["id"], line["on_hand"])
+    await store.admin.execute(change, line["id"], line["on_hand"])
 
 
 async def test_another_tenants_ids_find_nothing(store: Store, admin: "asyncpg.Connection[Any]") -> None:

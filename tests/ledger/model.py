@@ -78,8 +78,13 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     on_hand: Decimal = Decimal(0)
     version: int = 0
     reserved: Decimal = Decimal(0)
-    held: Decimal = Decimal(0)
+    held_part: Decimal = Decimal(0)
     counted_at: datetime | None = None
+
+    @property
+    def held(self) -> Decimal:
+        """What is not there cannot be held."""
+        return min(self.on_hand, self.held_part)
 
 
 class _Refused(Exception):  # noqa: N818 - it carries an answer
@@ -304,7 +309,7 @@ def _move(n: int, entry: Entry, shelf: Shelf, before: Line, after: Line) -> Move
         before=before.on_hand,
         after=after.on_hand,
         reserved=before.reserved,
-        held=before.held,
+        held=after.held,
         version=after.version,
     )
 

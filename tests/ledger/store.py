@@ -131,7 +131,7 @@ async def _claim(store: Store, chance: random.Random) -> None:
     for line in await store.lines():
         if chance.random() < 0.4:
             await store.admin.execute(
-                "UPDATE stock_lines SET reserved = $2, held = $3 WHERE id = $1",
+                "UPDATE stock_lines SET reserved = $2, held = least(on_hand, $3), held_part = $3 WHERE id = $1",
                 line["id"],
                 Decimal(chance.randint(0, 40)),
                 Decimal(chance.randint(0, 20)),
