@@ -179,3 +179,9 @@ async def until_it_waits(admin: "asyncpg.Connection[Any]") -> None:
     async with asyncio.timeout(30):
         while not await admin.fetchval(waiting):  # noqa: ASYNC110 - a lock that is waited for tells nobody
             await asyncio.sleep(0.02)
+
+
+async def test_a_head_larger_than_allowed_is_refused(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/health", headers={"X-Big": "x" * 100_000})
+
+    assert answer.status_code == 431
