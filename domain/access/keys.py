@@ -16,6 +16,8 @@ from domain.values import clean_line, new_id
 
 OVERLAP = timedelta(hours=24)
 OVERLAP_LONGEST_HOURS = 168
+LAST_YEAR = 2999
+"""Further than that nobody looks, and the last moment there is means "never" to the database."""
 
 type Changes = Mapping[str, object]
 """New values by attribute of `KeyFacts`; what is not in it stays."""
@@ -168,6 +170,8 @@ async def _checked(work: RightsWork, act: Act, facts: KeyFacts, *, before: KeyFa
     is_new_end = before is None or facts.expires_at != before.expires_at
     if facts.expires_at is not None and is_new_end and facts.expires_at <= await work.now():
         raise FieldError(("expiresAt", "must be in the future; revoke a key to end it now"))
+    if facts.expires_at is not None and facts.expires_at.year > LAST_YEAR:
+        raise FieldError(("expiresAt", f"must be before the end of {LAST_YEAR}, or null for never"))
     own_end = await _own_end(work, act)
     if is_new_end and own_end is not None and (facts.expires_at is None or facts.expires_at > own_end):
         raise FieldError(("expiresAt", "must not be later than the end of the key that you call with"))

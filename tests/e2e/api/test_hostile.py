@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from tests.e2e.api.company import Company, master_key
-from tests.e2e.api.conftest import Connection, Founding
+from tests.e2e.api.conftest import Connection
 from tests.e2e.api.hostile import Shot, shots
 from tests.e2e.api.inside import Inside, inside
 from tests.e2e.api.operations import Operation, documented, named
@@ -60,12 +60,7 @@ async def app(urls: DatabaseUrls) -> AsyncGenerator[Inside]:
         assert grown < GROWTH
 
 
-@pytest.fixture(scope="module")
-async def company(found: Founding) -> Company:
-    return await found()
-
-
-@pytest.fixture(scope="module")
+@pytest.fixture
 async def credentials(admin: Connection, company: Company) -> Mapping[str, str]:
     return await master_key(admin, company)
 
