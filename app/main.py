@@ -16,13 +16,16 @@ from app.http.tracing import QUIET, Traced
 from app.session_api.adjustments import AdjustmentController
 from app.session_api.admin_keys import AdminKeyController
 from app.session_api.admin_roles import AdminRoleController
+from app.session_api.admin_users import AdminInvitationController, AdminUserController
 from app.session_api.analytics import AnalyticsController
 from app.session_api.audit import AuditController
 from app.session_api.auth import AuthController
 from app.session_api.bins import BinController
 from app.session_api.categories import CategoryController
+from app.session_api.delegations import DelegationController
 from app.session_api.documents import DocumentController
 from app.session_api.inventory import InventoryController
+from app.session_api.invitations import InvitationController
 from app.session_api.issues import IssueController
 from app.session_api.levels import LevelController
 from app.session_api.lot_correction import LotCorrectionController
@@ -45,6 +48,8 @@ from infra.access.audit import SqlRefusals
 from infra.access.audit_trail import SqlAuditReader
 from infra.access.authenticator import CachedAuthenticator
 from infra.access.listener import AccessListener
+from infra.access.people import SqlInvitations, SqlPeopleWork
+from infra.access.people_reads import SqlDelegations, SqlPeopleReads
 from infra.access.rights import SqlRightsReads, SqlRightsWork
 from infra.access.store import SqlAccess
 from infra.authz.lazy import LazyPolicy
@@ -101,8 +106,10 @@ __all__ = [
 
 CONTROLLERS: Sequence[ControllerRouterHandler] = (
     AdjustmentController,
+    AdminInvitationController,
     AdminKeyController,
     AdminRoleController,
+    AdminUserController,
     AnalyticsController,
     AreaController,
     AuditController,
@@ -110,8 +117,10 @@ CONTROLLERS: Sequence[ControllerRouterHandler] = (
     BinController,
     CategoryController,
     ConversionController,
+    DelegationController,
     DocumentController,
     InventoryController,
+    InvitationController,
     IssueController,
     LevelController,
     LocationController,
@@ -209,14 +218,18 @@ def ports(
         "begin_catalog": beginning(database, SqlCatalogWork),
         "begin_count": beginning(database, CountSqlWork),
         "begin_lots": beginning(database, LotPostingSqlWork),
+        "begin_people": beginning(database, SqlPeopleWork),
         "begin_rights": beginning(database, SqlRightsWork),
         "catalog": SqlCatalogQueries(database),
+        "delegations": SqlDelegations(database, LazyPolicy(SqlAccess(database))),
         "goods_reads": SqlGoodsReads(database),
         "history": SqlMovementReader(database),
+        "invitations": SqlInvitations(database),
         "issue_reads": SqlIssueReads(database),
         "ledger": GroupedLedger(database, queue_limit=queue_limit),
         "login_throttle": SqlLoginThrottle(database, of_account(free_guesses)) if free_guesses else NoThrottle(),
         "lot_move_reads": SqlLotMoveReads(database),
+        "people": SqlPeopleReads(database),
         "policy": LazyPolicy(SqlAccess(database)),
         "reference": CachedReference(database),
         "revocations": revocations,

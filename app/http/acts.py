@@ -10,7 +10,7 @@ from litestar import Request
 
 from app.http.errors import STATUS, body_of
 from app.http.wire import Json, canonical, encode
-from domain.access.model import Act, Idempotency
+from domain.access.model import Act, Idempotency, Permission
 from domain.errors import DomainError, FieldError
 
 KEY_LENGTH = 255
@@ -18,8 +18,11 @@ KEY_LENGTH = 255
 
 async def provide_act(request: Request[Any, Any, Any]) -> Act:
     """The act of this request. The first permission of the route is the one whose locations limit it."""
-    handler = request.route_handler
-    permission = handler.opt["permissions"][0]
+    return await act_of(request, request.route_handler.opt["permissions"][0])
+
+
+async def act_of(request: Request[Any, Any, Any], permission: Permission) -> Act:
+    """The act of a request that needs a permission which its body decides."""
     operation = f"{request.method} {request.scope['path_template']}"
     return Act(
         caller=request.user,

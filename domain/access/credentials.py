@@ -2,6 +2,7 @@
 
 A session's secret has 256 bits. An API key is `sk_live_`, 43 base62 characters of 256 bits, and a checksum of six:
 a scanner finds one that leaked by its form, and one that was cut off or mistyped is refused without a look-up.
+The token of an invitation is the same, but for its beginning `sk_inv_`.
 With that much chance in them a plain SHA-256 is as good as a slow hash, and answers at once.
 """
 
@@ -15,8 +16,11 @@ import zlib
 
 BITS = 256
 KEY_MARK = "sk_live_"
+INVITATION_MARK = "sk_inv_"
 KEY_FORM = re.compile(r"sk_live_[0-9A-Za-z]{49}")
 """What a scanner for leaked secrets looks for."""
+
+INVITATION_FORM = re.compile(r"sk_inv_[0-9A-Za-z]{49}")
 
 _TOKEN_FORM = re.compile(r"[A-Za-z0-9_-]{43}")
 _DIGITS = string.digits + string.ascii_uppercase + string.ascii_lowercase
@@ -49,15 +53,21 @@ def same_secret(one: str, other: str) -> bool:
 
 
 def new_api_key() -> str:
-    body = KEY_MARK + _base62(secrets.randbits(BITS), _BODY_LENGTH)
-    return body + _checksum(body)
+    return _marked(KEY_MARK)
 
 
 def is_api_key(text: str) -> bool:
     """Whether it has the form and the checksum of one."""
-    if KEY_FORM.fullmatch(text) is None:
-        return False
-    return same_secret(_checksum(text[:-_CHECK_LENGTH]), text[-_CHECK_LENGTH:])
+    return KEY_FORM.fullmatch(text) is not None and _is_whole(text)
+
+
+def new_invitation_token() -> str:
+    """What somebody who is invited proves it with: like a key, under another mark."""
+    return _marked(INVITATION_MARK)
+
+
+def is_invitation_token(text: str) -> bool:
+    return INVITATION_FORM.fullmatch(text) is not None and _is_whole(text)
 
 
 def prefix_of(key: str) -> str:
@@ -72,6 +82,15 @@ def last4_of(key: str) -> str:
 def hash_of(secret: str) -> bytes:
     """What is stored of a session's secret or an API key."""
     return hashlib.sha256(secret.encode()).digest()
+
+
+def _marked(mark: str) -> str:
+    body = mark + _base62(secrets.randbits(BITS), _BODY_LENGTH)
+    return body + _checksum(body)
+
+
+def _is_whole(text: str) -> bool:
+    return same_secret(_checksum(text[:-_CHECK_LENGTH]), text[-_CHECK_LENGTH:])
 
 
 def _checksum(body: str) -> str:

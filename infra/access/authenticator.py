@@ -18,7 +18,7 @@ from domain.access import own_sessions, service
 from domain.access.credentials import hash_of
 from domain.access.model import Caller
 from domain.access.own_sessions import OwnSession, PasswordChange
-from domain.access.ports import Authenticated, LoggedIn, Login, Policy
+from domain.access.ports import Authenticated, LoggedIn, Login, Passwords, Policy
 from domain.access.rules import SessionLimits
 from domain.errors import DomainError
 from infra.access.changes import Change, Kind
@@ -104,6 +104,11 @@ class CachedAuthenticator:
         policy = await CasbinPolicy.load(store)
         passwords = Argon2Passwords(queue_limit=password_queue)
         return cls(store, policy, passwords, listener=listener, limits=limits)
+
+    @property
+    def passwords(self) -> Passwords:
+        """The process's one queue for slow hashes, which logins wait in, too."""
+        return self._passwords
 
     async def start(self) -> None:
         """Begin to listen. Until that succeeds every credential is looked up."""

@@ -14,7 +14,15 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from domain.access.credentials import csrf_token, hash_of, last4_of, new_api_key, new_session_token, prefix_of
+from domain.access.credentials import (
+    csrf_token,
+    hash_of,
+    last4_of,
+    new_api_key,
+    new_invitation_token,
+    new_session_token,
+    prefix_of,
+)
 from domain.access.model import Permission
 from domain.ledger.model import Entry, Kind, Posted, Posting
 from domain.values import new_id
@@ -49,6 +57,9 @@ SYNONYMS = {
     "rightLotId": "otherLotId",
     "reasonId": "reasonCodeId",
     "postingId": "transactionId",
+    "actorId": "userId",
+    "toUserId": "userId",
+    "actorId": "userId",
 }
 """Names of ids in routes that mean what a fact of another name says."""
 
@@ -60,6 +71,7 @@ ELSEWHERE = (
     ("inventoryItemId", "elsewhereItemId"),
     ("lottedInventoryItemId", "elsewhereLottedItemId"),
     ("transactionId", "elsewhereTransactionId"),
+    ("invitationId", "elsewhereInvitationId"),
     ("apiKeyId", "elsewhereApiKeyId"),
 )
 """Facts that stand at a location, and their like at the other one."""
@@ -147,6 +159,8 @@ async def found_company(admin: "asyncpg.Connection[Any]", slug: str) -> Company:
             "name": "swagger-ui.css",
             "roleCode": f"picker-{mark}",
             "spareRoleCode": f"packer-{mark}",
+            "invitationToken": new_invitation_token(),
+            "newPassword": f"seven {mark} otters swim upstream",
         },
     )
     await bind(admin, company)
@@ -161,6 +175,12 @@ async def found_company(admin: "asyncpg.Connection[Any]", slug: str) -> Company:
     user_id = await add_user(admin, company, "admin", email=company.facts["email"])
     company.facts["sessionId"] = str((await begin_session(admin, company, user_id)).id)
     company.facts["userId"] = str(await add_user(admin, company, "viewer"))
+    await add_user(admin, company, "viewer", location_id=ids["otherLocationId"])
+    now: dt.datetime = await admin.fetchval("SELECT now()")
+    company.facts["tomorrow"] = (now + dt.timedelta(days=1)).isoformat()
+    company.facts["nextWeek"] = (now + dt.timedelta(days=7)).isoformat()
+    await _invite(admin, company, ids, user_id, until=now + dt.timedelta(days=1))
+    await _delegate(admin, company, ids["delegationId"], user_id, since=now - dt.timedelta(days=1))
     for name, place in (("apiKeyId", "locationId"), ("elsewhereApiKeyId", "otherLocationId")):
         await add_key(admin, company, ["inventory.read"], location_ids=[ids[place]], key_id=ids[name])
     return company
@@ -174,6 +194,7 @@ _IDS = (
     *("areaId", "otherAreaId", "spareAreaId"),
     *("binId", "otherBinId", "spareBinId", "elsewhereBinId"),
     *("lotId", "otherLotId", "spareLotId", "defaultLotId"),
+    *("invitationId", "elsewhereInvitationId", "delegationId"),
     *("reasonCodeId",),
     *("apiKeyId", "elsewhereApiKeyId"),
 )
@@ -330,6 +351,44 @@ async def _stock(admin: "asyncpg.Connection[Any]", company: Company, ids: Mappin
         what = {"productMasterId": ids[product], "locationId": ids[location], "complete": False}
         when = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
         await posted(Kind.COUNT, item, Decimal(0), of={**what, "countedAt": when, "lines": [counted]})
+
+
+async def _invite(
+    admin: "asyncpg.Connection[Any]", company: Company, ids: Mapping[str, UUID], by: UUID, *, until: dt.datetime
+) -> None:
+    """An invitation to nothing yet, and one to the other location."""
+    elsewhere = [{"role": "viewer", "location_id": company.facts["otherLocationId"]}]
+    for name, token, grants in (
+        ("invitationId", company.facts["invitationToken"], []),
+        ("elsewhereInvitationId", new_invitation_token(), elsewhere),
+    ):
+        row = {
+            "tenant_id": company.tenant_id,
+            "id": ids[name],
+            "email": f"{name.lower()}@{company.mark}.example",
+            "name": f"Guest of {company.mark}",
+            "token_hash": hash_of(token),
+            "grants": msgspec.json.encode(grants).decode(),
+            "created_by": by,
+            "expires_at": until,
+        }
+        await insert(admin, "invitations", row)
+
+
+async def _delegate(
+    admin: "asyncpg.Connection[Any]", company: Company, delegation_id: UUID, by: UUID, *, since: dt.datetime
+) -> None:
+    row = {
+        "tenant_id": company.tenant_id,
+        "id": delegation_id,
+        "from_user_id": by,
+        "to_user_id": UUID(company.facts["userId"]),
+        "permissions": ["stockrequests.approve"],
+        "starts_at": since,
+        "ends_at": since + dt.timedelta(days=7),
+        "note": f"Handed over in {company.mark}",
+    }
+    await insert(admin, "delegations", row)
 
 
 async def bind(admin: "asyncpg.Connection[Any]", company: Company) -> None:

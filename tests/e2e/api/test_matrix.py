@@ -18,7 +18,10 @@ AT_ONCE = 8
 REFUSED = {401, 403}
 ENDS_A_SESSION = "logout"
 """Of no use to a key, which has none; it goes last, or nothing could follow."""
-WITHOUT_EFFECT = {"changePassword": {"currentPassword": "not what it is"}}
+WITHOUT_EFFECT = {
+    "changePassword": {"currentPassword": "not what it is"},
+    "createDelegation": {"endsAt": "2026-01-01T00:00:00Z"},
+}
 """What is sent so that the session goes on: who is let in is told so, and who is not is turned away before."""
 
 

@@ -35,9 +35,10 @@ LATER = (
     "/{}/api/v1",  # the import surface
     "/api/integrations",  # the integrations surface
 )
-KNOWN_CALLER_SUFFICES = {"me", "logout", "listSessions", "endSession", "changePassword"}
+DELEGATIONS = {"listDelegations", "createDelegation", "endDelegation"}
+KNOWN_CALLER_SUFFICES = {"me", "logout", "listSessions", "endSession", "changePassword", *DELEGATIONS}
 """What asks for no permission, but for a session or a key."""
-PUBLIC = {"login", "openapi", "docs", "docsAsset", "health", "ready", "metrics"}
+PUBLIC = {"login", "acceptInvitation", "openapi", "docs", "docsAsset", "health", "ready", "metrics"}
 
 
 class Row(msgspec.Struct, frozen=True):
