@@ -95,6 +95,7 @@ __all__ = [
     "database_shell",
     "database_status",
     "delete_database",
+    "examine",
     "has_demo",
     "load_demo",
     "migrate",
@@ -335,6 +336,24 @@ def backup_tools() -> Any:
     from infra.postgres import tools  # noqa: PLC0415 - only these commands need it
 
     return tools
+
+
+async def examine(settings: Settings, *, embedded: bool) -> Sequence[Any]:
+    """Look at everything that can be set up wrong."""
+    from infra.doctor import examination  # noqa: PLC0415 - only this command needs it
+
+    assert settings.database_url is not None
+    return await examination.examine(
+        examination.Surroundings(
+            admin_url=_admin(settings),
+            app_url=settings.database_url,
+            archive=settings.db_archive,
+            workers=settings.workers,
+            pool_size=settings.pool_size,
+            is_production=settings.is_production,
+            is_embedded=embedded,
+        )
+    )
 
 
 def _admin(settings: Settings) -> str:

@@ -8,6 +8,7 @@ import click
 from app.cli.backup import backup, restore
 from app.cli.console import Exit, emit_json
 from app.cli.database import db, migrate
+from app.cli.doctor import doctor
 from app.cli.keys import key
 from app.cli.ledger import demo, ledger
 from app.cli.serving import run, serve
@@ -45,7 +46,7 @@ def storekeeper() -> None:
     """A stock ledger that cannot be oversold, served over HTTP."""
 
 
-for command in (run, serve, migrate, demo, ledger, db, tenant, user, key):
+for command in (run, serve, migrate, demo, ledger, db, tenant, user, key, doctor):
     storekeeper.add_command(command)
 for command in (backup, restore):
     db.add_command(command)
