@@ -59,7 +59,6 @@ SYNONYMS = {
     "postingId": "transactionId",
     "actorId": "userId",
     "toUserId": "userId",
-    "actorId": "userId",
 }
 """Names of ids in routes that mean what a fact of another name says."""
 
