@@ -56,7 +56,7 @@ from infra.authz.lazy import LazyPolicy
 from infra.catalog.queries import SqlCatalogQueries
 from infra.catalog.repository import SqlCatalogWork
 from infra.db import migrate as migrations
-from infra.db.checks import refuse_unfit, schema_trouble
+from infra.db.checks import patiently, refuse_unfit, schema_trouble
 from infra.db.errors import refusal
 from infra.db.pool import APP_ROLE, Database
 from infra.db.work import beginning
@@ -241,8 +241,7 @@ def ports(
 
 
 def _lifespan(database: Database, listener: AccessListener, settings: Settings) -> Callable[[Litestar], Any]:
-    @asynccontextmanager
-    async def lifespan(app: Litestar) -> AsyncGenerator[None]:
+    async def opened() -> CachedAuthenticator:
         await database.open()
         try:
             await refuse_unfit(database, production=settings.env is Environment.PRODUCTION)
@@ -250,9 +249,18 @@ def _lifespan(database: Database, listener: AccessListener, settings: Settings) 
                 idle=timedelta(minutes=settings.session_idle_minutes),
                 absolute=timedelta(hours=settings.session_absolute_hours),
             )
-            authenticator = await CachedAuthenticator.connect(
+            return await CachedAuthenticator.connect(
                 database, listener=listener, limits=limits, password_queue=settings.login_queue_limit
             )
+        except BaseException:
+            await database.close()
+            raise
+
+    @asynccontextmanager
+    async def lifespan(app: Litestar) -> AsyncGenerator[None]:
+        # A worker that gave up would take the others with it: the server ends when one cannot start.
+        authenticator = await patiently(opened)
+        try:
             await authenticator.start()
             app.state.authenticator = authenticator
             try:

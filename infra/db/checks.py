@@ -1,7 +1,17 @@
 """Whether a database is fit to serve from."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from infra.db.errors import AWAY
 from infra.db.migrate import head
 from infra.db.pool import Database
+
+_log = structlog.get_logger("storekeeper.db")
+
+_LONGEST_PAUSE = 2.0
 
 ROLE = """
     SELECT current_user AS role, r.rolsuper OR r.rolbypassrls AS bypasses, s.rolsuper AS superuser_login,
@@ -39,6 +49,20 @@ async def refuse_unfit(database: Database, *, production: bool) -> None:
     trouble = await schema_trouble(database)
     if trouble:
         raise UnfitDatabase(trouble)
+
+
+async def patiently[T](attempt: Callable[[], Awaitable[T]]) -> T:
+    """What an attempt gives, once the database does not answer it by being away."""
+    pause = 0.05
+    while True:
+        try:
+            return await attempt()
+        except UnfitDatabase:
+            raise
+        except AWAY as error:
+            _log.warning("database_away", error=type(error).__name__, retry_seconds=pause)
+        await asyncio.sleep(pause)
+        pause = min(pause * 2, _LONGEST_PAUSE)
 
 
 async def schema_trouble(database: Database) -> str | None:
