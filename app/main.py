@@ -35,13 +35,14 @@ from app.session_api.operations import OperationsController
 from app.session_api.own_sessions import OwnSessionController
 from app.session_api.places import AreaController, LocationController
 from app.session_api.products import ProductController
+from app.session_api.reason_codes import ReasonCodeController
 from app.session_api.receipts import ReceiptController
 from app.session_api.record_stock import RecordStockController
 from app.session_api.reversals import ReversalController
+from app.session_api.settings import SettingsController
 from app.session_api.units import ConversionController, UomController
 from app.settings import Environment, Settings, load_settings
 from domain.access.limits import RateClass, Rates, of_account
-from domain.access.ports import Revocations
 from domain.access.rules import SessionLimits
 from domain.errors import not_found
 from infra.access.audit import SqlRefusals
@@ -85,6 +86,7 @@ from infra.postgres.lifecycle import (
     start_database,
     stop_database,
 )
+from infra.settings.repository import SqlSettingsReader, SqlSettingsWork
 
 __all__ = [
     "access_tools",
@@ -131,9 +133,11 @@ CONTROLLERS: Sequence[ControllerRouterHandler] = (
     OperationsController,
     OwnSessionController,
     ProductController,
+    ReasonCodeController,
     ReceiptController,
     RecordStockController,
     ReversalController,
+    SettingsController,
     UomController,
 )
 
@@ -209,7 +213,7 @@ def _rates(settings: Settings) -> Rates:
 
 
 def ports(
-    database: Database, revocations: Revocations, *, queue_limit: int = 10_000, free_guesses: int = 5
+    database: Database, revocations: AccessListener, *, queue_limit: int = 10_000, free_guesses: int = 5
 ) -> Mapping[str, object]:
     """The areas' ports under the names that handlers ask for."""
     return {
@@ -219,6 +223,7 @@ def ports(
         "begin_catalog": beginning(database, SqlCatalogWork),
         "begin_count": beginning(database, CountSqlWork),
         "begin_lots": beginning(database, LotPostingSqlWork),
+        "begin_settings": beginning(database, SqlSettingsWork),
         "begin_people": beginning(database, SqlPeopleWork),
         "begin_rights": beginning(database, SqlRightsWork),
         "catalog": SqlCatalogQueries(database),
@@ -232,10 +237,11 @@ def ports(
         "lot_move_reads": SqlLotMoveReads(database),
         "people": SqlPeopleReads(database),
         "policy": LazyPolicy(SqlAccess(database)),
-        "reference": CachedReference(database),
+        "reference": CachedReference(database, listener=revocations),
         "revocations": revocations,
         "reversal_reads": SqlReversalReads(database),
         "rights": SqlRightsReads(database),
+        "settings": SqlSettingsReader(database),
         "stock": SqlStockReader(database),
     }
 

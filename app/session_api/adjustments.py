@@ -19,7 +19,7 @@ from app.session_api.adjustment_lists import AdjustmentLists
 from domain.access.model import Act, Permission
 from domain.errors import FieldError, Reason
 from domain.ledger.adjusting import Adjustment, adjust
-from domain.ledger.model import Direction, Moved, Posted, ReasonCode
+from domain.ledger.model import Moved, Posted
 from domain.ledger.ports import Ledger, Reference
 from domain.values import Quantity
 
@@ -112,20 +112,6 @@ class Adjusted(Answer, frozen=True, kw_only=True):
     inventory_items: Sequence[AdjustedItem] | UnsetType = UNSET
 
 
-class ReasonCodeAnswer(Answer, frozen=True, kw_only=True):
-    id: UUID
-    code: str
-    name: str
-    direction: Direction
-    requires_comment: bool
-    requires_root_cause: bool
-    active: bool
-
-
-class ReasonCodes(Answer, frozen=True, kw_only=True):
-    data: Sequence[ReasonCodeAnswer]
-
-
 class AdjustmentController(AdjustmentLists, Controller):
     path = "/api/inventory"
     tags: Sequence[str] | None = ("Adjustments",)
@@ -203,20 +189,6 @@ class AdjustmentController(AdjustmentLists, Controller):
         )
         posted = await adjust(ledger, reference, act=act, adjustments=[adjustment], force=data.force)
         return _answer(posted, [adjustment], many=False)
-
-    @route(
-        "GET",
-        "/adjustments/reason-codes",
-        operation="listAdjustmentReasonCodes",
-        summary="List adjustment reason codes",
-        permissions=Permission.INVENTORY_ADJUST,
-    )
-    async def reason_codes(
-        self,
-        act: NamedDependency[SkipValidation[Act]],
-        reference: NamedDependency[SkipValidation[Reference]],
-    ) -> Json[ReasonCodes]:
-        return Json(ReasonCodes(data=[_reason(r) for r in await reference.reasons(act.tenant_id)]))
 
 
 def _adjustments(data: AdjustRequest) -> list[Adjustment]:
@@ -307,16 +279,4 @@ def _item(moved: Moved) -> AdjustedItem:
         qty_on_hand=moved.after,
         qty_available=max(Decimal(0), moved.after - moved.reserved - moved.held),
         qty_reserved=moved.reserved,
-    )
-
-
-def _reason(reason: ReasonCode) -> ReasonCodeAnswer:
-    return ReasonCodeAnswer(
-        id=reason.id,
-        code=reason.code,
-        name=reason.name,
-        direction=reason.direction,
-        requires_comment=reason.requires_comment,
-        requires_root_cause=reason.requires_root_cause,
-        active=reason.is_active,
     )

@@ -52,12 +52,15 @@ type Capabilities = Annotated[list[Capability], Meta(max_length=20)]
 
 
 class CreateLocation(Body, frozen=True, kw_only=True):
-    """Without `capabilities` it has those usual for its type. `timeZone` is IANA's, like Europe/London."""
+    """Without `capabilities` it has those usual for its type, without `timeZone` the company's default.
+
+    `timeZone` is IANA's, like Europe/London.
+    """
 
     code: Text64
     name: Text200
     type: LocationType
-    time_zone: Text64
+    time_zone: Text64 | UnsetType = UNSET
     capabilities: Capabilities | None = None
     is_active: bool = field(name="active", default=True)
 
@@ -356,7 +359,7 @@ def _location(data: CreateLocation) -> Location:
     facts["capabilities"] = capabilities(
         DEFAULT_CAPABILITIES[data.type] if data.capabilities is None else data.capabilities
     )
-    return Location(**facts)
+    return Location(**{"time_zone": "", **facts})
 
 
 def _capable(changes: dict[str, Any]) -> dict[str, Any]:

@@ -135,6 +135,7 @@ class Location(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     type: LocationType
     time_zone: str
+    """When it is made, '' stands for the tenant's default."""
     capabilities: tuple[Capability, ...] = ()
     is_active: bool = True
 

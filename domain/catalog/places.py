@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+import msgspec
+
 from domain.access.model import Act
 from domain.catalog.model import Area, Bin, Location
 from domain.catalog.ports import CatalogWork
@@ -35,8 +37,14 @@ DEFAULT_BIN = "DEFAULT"
 
 
 async def create_location(work: CatalogWork, *, act: Act, location: Location) -> LocationView:
-    """Create a location with its default bin. Whoever is limited to locations cannot make others."""
+    """Create a location with its default bin, in the tenant's time zone unless it names one.
+
+    Whoever is limited to locations cannot make others.
+    """
     require_everywhere(act)
+    if not location.time_zone:
+        zone = (await work.tenant_settings()).default_time_zone
+        location = msgspec.structs.replace(location, time_zone=zone)
     location = checked(location, location_problems)
     id_ = new_id()
     await work.locations.add({id_: location})

@@ -40,6 +40,7 @@ from domain.catalog.views import (
     Window,
 )
 from domain.expiry.ports import LotWork
+from domain.settings.model import TenantSettings
 
 type LevelKey = tuple[UUID, UUID]
 """A product and a location."""
@@ -81,6 +82,14 @@ class Records[F, V](Protocol):
         ...
 
 
+class Feed(Protocol):
+    """Where changes are told of."""
+
+    async def record(
+        self, type_: str, entity_type: str, entity_id: UUID, payload: object, *, locations: Sequence[UUID] = ()
+    ) -> int: ...
+
+
 class CatalogWork(LotWork, Protocol):
     """The catalog in one transaction."""
 
@@ -107,6 +116,10 @@ class CatalogWork(LotWork, Protocol):
 
     async def conversions_for(self, product_id: UUID | None) -> Sequence[Conversion]:
         """A product's own conversions, or the general ones. Nobody else adds or changes one meanwhile."""
+        ...
+
+    async def tenant_settings(self) -> TenantSettings:
+        """What the tenant has decided for all of its products and places."""
         ...
 
     async def lot_stock(self, product_id: UUID) -> LotStock:

@@ -166,14 +166,17 @@ async def delete_category(
 
 async def _default_lots(work: CatalogWork, products: dict[UUID, Product]) -> None:
     """Stock without a lot number is kept in a lot too: rows, never nulls."""
-    lots = [
-        NewLot(product_id=id_, number="") for id_, product in products.items() if not product.is_lot_controlled
-    ]
+    controlled = {id_ for id_, product in products.items() if product.is_lot_controlled}
+    if controlled and not (await work.tenant_settings()).lot_control:
+        controlled = set()
+    lots = [NewLot(product_id=id_, number="") for id_ in products if id_ not in controlled]
     if lots:
         await work.ensure_lots(lots)
 
 
 async def _switch_lot_control(work: CatalogWork, product_id: UUID, *, on: bool) -> None:
+    if on and not (await work.tenant_settings()).lot_control:
+        return  # nobody has to name a lot: the default one stays
     stock = await work.lot_stock(product_id)
     wrong = stock.unnumbered if on else stock.numbered
     if wrong:

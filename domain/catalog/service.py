@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 
 from domain.catalog.model import Stored
-from domain.catalog.ports import CatalogWork, Records
+from domain.catalog.ports import Feed, Records
 from domain.catalog.rules import path_of
 from domain.errors import DomainError, Reason, not_found
 from domain.values import new_id
@@ -17,7 +17,7 @@ type Changes = Mapping[str, object]
 
 
 async def added[F: msgspec.Struct, V](
-    work: CatalogWork, records: Records[F, V], kind: str, facts: F, *, locations: Sequence[UUID] = ()
+    work: Feed, records: Records[F, V], kind: str, facts: F, *, locations: Sequence[UUID] = ()
 ) -> V:
     """Add one and tell the feed. Three statements."""
     id_ = new_id()
@@ -26,7 +26,7 @@ async def added[F: msgspec.Struct, V](
 
 
 async def told_of[F: msgspec.Struct, V](
-    work: CatalogWork, records: Records[F, V], kind: str, id_: UUID, facts: F, *, locations: Sequence[UUID] = ()
+    work: Feed, records: Records[F, V], kind: str, id_: UUID, facts: F, *, locations: Sequence[UUID] = ()
 ) -> V:
     """Tell the feed of one that was added, and show it."""
     view = await records.view(id_)
@@ -37,7 +37,7 @@ async def told_of[F: msgspec.Struct, V](
 
 
 async def added_many[F: msgspec.Struct, V](
-    work: CatalogWork, records: Records[F, V], kind: str, many: Sequence[F], *, locations: Sequence[UUID] = ()
+    work: Feed, records: Records[F, V], kind: str, many: Sequence[F], *, locations: Sequence[UUID] = ()
 ) -> Sequence[UUID]:
     """Add thousands in one statement, with one event for all of them. Their ids, in their order."""
     if not many:
@@ -48,9 +48,7 @@ async def added_many[F: msgspec.Struct, V](
     return tuple(rows)
 
 
-async def told_of_many(
-    work: CatalogWork, kind: str, ids: Sequence[UUID], *, locations: Sequence[UUID] = ()
-) -> None:
+async def told_of_many(work: Feed, kind: str, ids: Sequence[UUID], *, locations: Sequence[UUID] = ()) -> None:
     batch = new_id()
     payload = {"batch": batch, "count": len(ids), "ids": ids}
     await work.record(f"catalog.{kind}.batch_created.v1", f"{kind}_batch", batch, payload, locations=locations)
@@ -84,7 +82,7 @@ def require_version[F](stored: Stored[F], kind: str, expected_version: int | Non
 
 
 async def changed[F: msgspec.Struct, V](
-    work: CatalogWork,
+    work: Feed,
     records: Records[F, V],
     kind: str,
     stored: Stored[F],
@@ -103,7 +101,7 @@ async def changed[F: msgspec.Struct, V](
 
 
 async def removed[F: msgspec.Struct, V](
-    work: CatalogWork,
+    work: Feed,
     records: Records[F, V],
     kind: str,
     stored: Stored[F],

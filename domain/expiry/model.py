@@ -24,6 +24,8 @@ class LotPolicy(msgspec.Struct, frozen=True, kw_only=True):
     product_id: UUID
     sku: str
     is_lot_controlled: bool = False
+    is_lot_demanded: bool = True
+    """Whether the tenant has anybody name the lots of what is under lot control; else they may."""
     is_expiry_required: bool = False
     is_regulated: bool = False
     shelf_life_days: int | None = None

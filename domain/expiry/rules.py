@@ -41,6 +41,8 @@ def validate_incoming(
     if not product.is_lot_controlled:
         return Findings(errors=tuple(_without_lot_control(product, lot_number, expires_on)))
     if not lot_number:
+        if not product.is_lot_demanded:
+            return Findings(errors=tuple(_without_number(expires_on)))
         message = f"{product.sku} is under lot control: name the lot"
         return Findings(errors=(Finding(field=LOT, message=message, code=Code.LOT_REQUIRED),))
     errors = _number(product, lot_number, existing)
@@ -53,7 +55,7 @@ def validate_incoming(
     effective = existing.expires_on if existing is not None else expires_on
     if effective is None:
         # Where the dates disagree, that is the one thing to say about them.
-        if product.is_expiry_required and expires_on is None:
+        if product.is_expiry_required and product.is_lot_demanded and expires_on is None:
             message = f"{product.sku} needs an expiry date"
             errors.append(Finding(field=EXPIRY, message=message, code=Code.EXPIRY_REQUIRED))
     else:
@@ -72,6 +74,13 @@ def _without_lot_control(product: LotPolicy, lot_number: str | None, expires_on:
         message = f"{product.sku} is not under lot control and its stock has no expiry date"
         found.append(Finding(field=EXPIRY, message=message, code=Code.EXPIRY_MISMATCH))
     return found
+
+
+def _without_number(expires_on: date | None) -> list[Finding]:
+    if expires_on is None:
+        return []
+    message = "an expiry date belongs to a lot: name the lot"
+    return [Finding(field=EXPIRY, message=message, code=Code.EXPIRY_MISMATCH)]
 
 
 def _number(product: LotPolicy, lot_number: str, existing: KnownLot | None) -> list[Finding]:

@@ -58,7 +58,7 @@ async def adjust(
             Entry(
                 kind=Kind.ADJUSTMENT,
                 direction=direction,
-                explained_above=settings.root_cause_above,
+                explained_above=settings.root_cause_threshold,
                 **{name: getattr(one, name) for name in one.__struct_fields__},
             )
         )

@@ -51,6 +51,19 @@ class ReasonCode(msgspec.Struct, frozen=True, kw_only=True):
     requires_root_cause: bool
     is_active: bool
     pack: str
+    version: int = 1
+
+
+class ReasonFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person decides of a reason code; `pack` is where it comes from."""
+
+    code: str
+    name: str
+    direction: Direction
+    requires_comment: bool = False
+    requires_root_cause: bool = False
+    is_active: bool = True
+    pack: str = "own"
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -8,7 +8,7 @@ from domain.access.model import Act
 from domain.errors import DomainError
 from domain.ledger.model import Posted, Posting, ReasonCode
 from domain.ledger.places import Recorded
-from domain.ledger.rules import LedgerSettings
+from domain.settings.model import TenantSettings
 
 
 class Ledger(Protocol):
@@ -37,7 +37,7 @@ class Reference(Protocol):
 
     async def reason(self, tenant_id: UUID, reason_code_id: UUID) -> ReasonCode | None: ...
     async def reasons(self, tenant_id: UUID) -> Sequence[ReasonCode]: ...
-    async def settings(self, tenant_id: UUID) -> LedgerSettings: ...
+    async def settings(self, tenant_id: UUID) -> TenantSettings: ...
 
 
 class Answers(Protocol):

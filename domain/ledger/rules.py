@@ -1,18 +1,7 @@
 """Rules of adjustments: pure functions."""
 
-from decimal import Decimal
-
-import msgspec
-
 from domain.errors import FieldError
 from domain.ledger.model import Direction, ReasonCode
-
-
-class LedgerSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """The tenant's own settings for its ledger."""
-
-    root_cause_above: Decimal | None = None
-    """A single adjustment of more units than this must name its root cause; None: never."""
 
 
 def check_reason(

@@ -11,9 +11,10 @@ from domain.expiry.model import KnownLot, LotFacts, LotKey, LotPolicy, LotStatus
 from domain.values import new_id
 from infra.db.pool import Database, Driver
 from infra.db.work import SqlWork
+from infra.settings.sql import EXPIRY_WARNING, LOTS_DEMANDED
 
 # Each look-up is one by full key, whatever the statistics say when the plan is made (LATERAL … OFFSET 0).
-FACTS = """
+FACTS = f"""
     SELECT place.today, w.product_id AS wanted, p.*, l.*
     FROM (
         SELECT (now() AT TIME ZONE coalesce(x.time_zone, 'UTC'))::date AS today
@@ -22,15 +23,16 @@ FACTS = """
     ) place
     LEFT JOIN unnest($3::uuid[], $4::text[]) AS w(product_id, number) ON true
     LEFT JOIN LATERAL (
-        SELECT x.id AS product_id, x.sku, x.is_lot_controlled, x.is_expiry_required, x.is_regulated,
-            x.shelf_life_days, x.min_remaining_shelf_life_days, x.expiry_warning_days, x.lot_pattern, x.is_active
+        SELECT x.id AS product_id, x.sku, x.is_lot_controlled, {LOTS_DEMANDED} AS is_lot_demanded,
+            x.is_expiry_required, x.is_regulated, x.shelf_life_days, x.min_remaining_shelf_life_days,
+            coalesce(x.expiry_warning_days, {EXPIRY_WARNING}) AS expiry_warning_days, x.lot_pattern, x.is_active
         FROM products x WHERE x.tenant_id = $1 AND x.id = w.product_id OFFSET 0
     ) p ON true
     LEFT JOIN LATERAL (
         SELECT x.id AS lot_id, x.number, x.expires_on, x.status
         FROM lots x WHERE x.tenant_id = $1 AND x.product_id = w.product_id AND x.number = w.number OFFSET 0
     ) l ON true
-"""
+"""  # noqa: S608 - of constants
 # In the order of the keys: two that make the same lots wait for each other and do not lock crosswise.
 MAKE = """
     INSERT INTO lots (tenant_id, id, product_id, number, expires_on, manufactured_on, supplier_lot, is_default)

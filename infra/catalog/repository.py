@@ -38,6 +38,7 @@ from domain.catalog.views import (
     UomView,
 )
 from domain.errors import DomainError, FieldError, Reason, not_found
+from domain.settings.model import TenantSettings
 from domain.values import new_id
 from infra.catalog.kinds import (
     AREA,
@@ -101,7 +102,10 @@ MAKE_DEFAULT_LOT = """
     )
     INSERT INTO lots (tenant_id, id, product_id, number, is_default)
     SELECT $1, $4, $2, '', true WHERE NOT EXISTS (SELECT FROM known)
+    ON CONFLICT (tenant_id, product_id, number) DO NOTHING
 """
+SETTINGS = "SELECT settings FROM tenants WHERE id = $1 FOR SHARE"
+"""They stay as they are until the transaction ends."""
 IS_STOCKED = "SELECT EXISTS (SELECT FROM stock_lines WHERE tenant_id = $1 AND bin_id = $2)"
 LOCK_LEVELS = """
     SELECT version FROM stock_levels WHERE tenant_id = $1 AND product_id = $2 AND location_id = $3
@@ -261,6 +265,10 @@ class SqlCatalogWork(LotSqlWork):
         await self.driver.execute(LOCK_FOR, str(self.act.tenant_id), "conversions")
         rows = await self.driver.fetch(CONVERSIONS, self.act.tenant_id, product_id)
         return [Conversion(**dict(row)) for row in rows]
+
+    async def tenant_settings(self) -> TenantSettings:
+        settings = await self.driver.fetchval(SETTINGS, self.act.tenant_id)
+        return msgspec.json.decode(settings, type=TenantSettings)
 
     async def lot_stock(self, product_id: UUID) -> LotStock:
         row = await self.driver.fetchrow(LOT_STOCK, self.act.tenant_id, product_id)

@@ -7,18 +7,14 @@ import msgspec
 from domain.expiry.model import KnownLot, LotPolicy
 from domain.ledger.counting_whole import CountFacts, StandingLine, WholeCount
 from infra.catalog.lots import LotSqlWork
+from infra.settings.sql import LOT_POLICY
 
 # The balance at the moment is today's without what took effect later: that is little, since counts are recent.
-FACTS = """
+FACTS = f"""
     SELECT moment.now, (moment.now AT TIME ZONE place.time_zone)::date AS day,
         (SELECT h.position FROM ledger_heads h WHERE h.tenant_id = $1) AS position,
         (
-            SELECT jsonb_build_object('product_id', p.id, 'sku', p.sku, 'is_lot_controlled', p.is_lot_controlled,
-                'is_expiry_required', p.is_expiry_required, 'is_regulated', p.is_regulated,
-                'shelf_life_days', p.shelf_life_days,
-                'min_remaining_shelf_life_days', p.min_remaining_shelf_life_days,
-                'expiry_warning_days', p.expiry_warning_days, 'lot_pattern', p.lot_pattern,
-                'is_active', p.is_active)
+            SELECT {LOT_POLICY}
             FROM products p WHERE p.tenant_id = $1 AND p.id = $2
         ) AS policy,
         (
@@ -47,7 +43,7 @@ FACTS = """
         ) AS standing
     FROM (SELECT statement_timestamp() AS now) moment
     LEFT JOIN locations place ON place.tenant_id = $1 AND place.id = $3
-"""
+"""  # noqa: S608 - of constants
 
 _policy = msgspec.json.Decoder(LotPolicy)
 _lots = msgspec.json.Decoder(list[KnownLot])

@@ -12,6 +12,7 @@ from domain.ledger.receiving import Goods, GoodsFacts, StockedLot
 from infra.db.pool import Database
 from infra.ledger.answers import KEYED, answered, key_of
 from infra.ledger.moments import MOMENT
+from infra.settings.sql import LOT_POLICY
 
 # Each look-up is one by full key or by the leading columns of a key, whatever the statistics say when the plan is
 # made (LATERAL … OFFSET 0).
@@ -19,13 +20,7 @@ FACTS = f"""
     SELECT k.fingerprint, k.outcome, (moment.at AT TIME ZONE place.time_zone)::date AS day,
         (
             SELECT jsonb_agg(jsonb_build_object(
-                'policy', jsonb_build_object('product_id', p.id, 'sku', p.sku,
-                    'is_lot_controlled', p.is_lot_controlled, 'is_expiry_required', p.is_expiry_required,
-                    'is_regulated', p.is_regulated, 'shelf_life_days', p.shelf_life_days,
-                    'min_remaining_shelf_life_days', p.min_remaining_shelf_life_days,
-                    'expiry_warning_days', p.expiry_warning_days, 'lot_pattern', p.lot_pattern,
-                    'is_active', p.is_active),
-                'uom_id', p.uom_id))
+                'policy', {LOT_POLICY}, 'uom_id', p.uom_id))
             FROM (SELECT DISTINCT w.product_id FROM unnest($6::uuid[]) AS w(product_id)) w
             CROSS JOIN LATERAL (SELECT * FROM products x WHERE x.tenant_id = $1 AND x.id = w.product_id OFFSET 0) p
         ) AS articles,

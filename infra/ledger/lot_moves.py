@@ -7,6 +7,7 @@ from domain.expiry.model import KnownLot, LotPolicy
 from domain.ledger.lot_correction import LotMove, LotMoveFacts, WrongLine
 from infra.db.pool import Database
 from infra.ledger.answers import KEYED, answered, key_of
+from infra.settings.sql import LOT_POLICY
 
 FACTS = f"""
     SELECT k.fingerprint, k.outcome, (now() AT TIME ZONE c.time_zone)::date AS today,
@@ -14,12 +15,7 @@ FACTS = f"""
             'location_id', s.location_id,
             'place', jsonb_build_object('bin_id', s.bin_id, 'bin_code', b.code, 'lot_id', s.lot_id,
                 'lot_number', w.number, 'expires_on', w.expires_on)) END AS line,
-        CASE WHEN s.id IS NOT NULL THEN jsonb_build_object('product_id', p.id, 'sku', p.sku,
-            'is_lot_controlled', p.is_lot_controlled, 'is_expiry_required', p.is_expiry_required,
-            'is_regulated', p.is_regulated, 'shelf_life_days', p.shelf_life_days,
-            'min_remaining_shelf_life_days', p.min_remaining_shelf_life_days,
-            'expiry_warning_days', p.expiry_warning_days, 'lot_pattern', p.lot_pattern,
-            'is_active', p.is_active) END AS policy,
+        CASE WHEN s.id IS NOT NULL THEN {LOT_POLICY} END AS policy,
         CASE WHEN t.id IS NOT NULL THEN jsonb_build_object('id', t.id, 'product_id', t.product_id,
             'number', t.number, 'expires_on', t.expires_on, 'status', t.status) END AS target
     FROM (SELECT 1) one

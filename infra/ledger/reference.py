@@ -1,7 +1,8 @@
-"""Reason codes and ledger settings of each tenant, kept in the process.
+"""Reason codes and settings of each tenant, kept in the process.
 
-Every adjustment names a reason; asking the database each time would double its round trips. An entry is read again
-after `FRESH_SECONDS`, so a change by another process is seen within that time; `forget` drops it at once.
+Every adjustment names a reason; asking the database each time would double its round trips. Changes are announced
+with their commit, by whatever way they come, and dropped here. While announcements cannot be heard, nothing that
+is kept is believed.
 """
 
 import time
@@ -11,32 +12,39 @@ from uuid import UUID
 import msgspec
 
 from domain.ledger.model import Direction, ReasonCode
-from domain.ledger.rules import LedgerSettings
+from domain.settings.model import TenantSettings
+from infra.access.changes import Change, Kind
+from infra.access.listener import AccessListener
 from infra.db.pool import Database
 
-FRESH_SECONDS = 30.0
+FRESH_SECONDS = 60.0
 TENANTS_MAX = 10_000
 
 READ = """
-    SELECT (SELECT settings -> 'ledger' FROM tenants WHERE id = $1) AS settings, id, code, name, direction,
-        requires_comment, requires_root_cause, is_active, pack
+    SELECT (SELECT settings FROM tenants WHERE id = $1) AS settings, id, code, name, direction,
+        requires_comment, requires_root_cause, is_active, pack, version
     FROM (SELECT $1::uuid AS tenant) one LEFT JOIN reason_codes ON tenant_id = tenant
     ORDER BY code
 """
 
+_settings = msgspec.json.Decoder(TenantSettings)
+
 
 class _Kept(msgspec.Struct, frozen=True):
     read_at: float
-    settings: LedgerSettings
+    settings: TenantSettings
     reasons: dict[UUID, ReasonCode]
 
 
 class CachedReference:
     """The `Reference` port."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, listener: AccessListener) -> None:
         self._database = database
+        self._listener = listener
         self._kept: dict[UUID, _Kept] = {}
+        self._epoch = 0
+        listener.subscribe(self.forget)
 
     async def reason(self, tenant_id: UUID, reason_code_id: UUID) -> ReasonCode | None:
         return (await self._of(tenant_id)).reasons.get(reason_code_id)
@@ -44,19 +52,28 @@ class CachedReference:
     async def reasons(self, tenant_id: UUID) -> Sequence[ReasonCode]:
         return tuple((await self._of(tenant_id)).reasons.values())
 
-    async def settings(self, tenant_id: UUID) -> LedgerSettings:
+    async def settings(self, tenant_id: UUID) -> TenantSettings:
         return (await self._of(tenant_id)).settings
 
-    def forget(self, tenant_id: UUID) -> None:
-        self._kept.pop(tenant_id, None)
+    def forget(self, change: Change | None) -> None:
+        """Drop what a change concerns; all of it when it is not known what changed."""
+        if change is None:
+            self._epoch += 1
+            self._kept.clear()
+        elif change.kind is Kind.TENANT:
+            self._epoch += 1
+            self._kept.pop(change.id, None)
 
     async def _of(self, tenant_id: UUID) -> _Kept:
-        kept = self._kept.get(tenant_id)
+        kept = self._kept.get(tenant_id) if self._listener.is_up else None
         if kept is None or time.monotonic() - kept.read_at > FRESH_SECONDS:
+            epoch = self._epoch
             kept = await self._read(tenant_id)
-            if len(self._kept) >= TENANTS_MAX:
-                self._kept.clear()
-            self._kept[tenant_id] = kept
+            # What was announced meanwhile may have come after it was read, so it serves this request alone.
+            if self._listener.is_up and self._epoch == epoch:
+                if len(self._kept) >= TENANTS_MAX:
+                    self._kept.clear()
+                self._kept[tenant_id] = kept
         return kept
 
     async def _read(self, tenant_id: UUID) -> _Kept:
@@ -74,12 +91,13 @@ class CachedReference:
                 requires_root_cause=row["requires_root_cause"],
                 is_active=row["is_active"],
                 pack=row["pack"],
+                version=row["version"],
             )
             for row in rows
             if row["id"] is not None
         ]
         return _Kept(
             read_at=read_at,
-            settings=msgspec.json.decode(settings, type=LedgerSettings) if settings else LedgerSettings(),
+            settings=_settings.decode(settings) if settings else TenantSettings(),
             reasons={reason.id: reason for reason in reasons},
         )

@@ -58,6 +58,7 @@ SYNONYMS = {
     "reasonId": "reasonCodeId",
     "postingId": "transactionId",
     "actorId": "userId",
+    "actorId": "userId",
     "toUserId": "userId",
 }
 """Names of ids in routes that mean what a fact of another name says."""

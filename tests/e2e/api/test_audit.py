@@ -12,7 +12,7 @@ import pytest
 from app.http.csv import plain_text
 from domain.access.model import Permission
 from tests.e2e.api.company import Company, add_key, add_user, as_bearer, begin_session, master_key
-from tests.e2e.api.conftest import Connection
+from tests.e2e.api.conftest import Connection, Founding
 
 PATH = "/api/audit"
 
@@ -215,6 +215,21 @@ async def test_what_somebody_was_kept_from_is_on_record_once(
     assert (lacking["after"]["method"], lacking["after"]["route"]) == ("POST", "/api/categories")
     assert elsewhere["locationIds"] == [company.facts["otherLocationId"]]
     assert elsewhere["actorId"] == str(clerk)
+
+
+async def test_another_company_s_things_have_no_trail(
+    auditor: Auditor, admin: Connection, http: httpx.AsyncClient, found: Founding
+) -> None:
+    stranger = await found()
+    theirs = Auditor(http, stranger, await master_key(admin, stranger))
+    category_id = await theirs.category("TEA")
+    transaction = await theirs.adjust("inventoryItemId", 1)
+    (record,) = await theirs.trail(entityId=category_id)
+
+    assert await auditor.trail(entityId=category_id) == []
+    assert await auditor.trail(entityType="posting", entityId=transaction["id"]) == []
+    assert await auditor.trail(actorId=record["actorId"]) == []
+    assert await auditor.trail(requestId=record["requestId"]) == []
 
 
 async def test_nobody_reads_the_trail_without_the_permission(

@@ -22,7 +22,7 @@ type Connection = asyncpg.Connection[Any]
 
 WALLS = ("both", "policies alone", "filters alone")
 NOT_THERE = {400, 404, 409}
-SUMS = {"me", "getInventoryAnalytics"}
+SUMS = {"me", "getInventoryAnalytics", "getSettings"}
 """What tells of no thing by itself."""
 
 
