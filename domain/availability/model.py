@@ -76,6 +76,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     respects: Respects = Respects.ALL_OTHERS
     fence: Decimal = ZERO
     """What is kept for the channel, of each product at each location."""
+    fence_version: int = 1
+    """Which setting of the fence this is: what was taken of an earlier one counts no more."""
     buffer_units: Decimal = ZERO
     """What the channel does not get to see of the stock that it could take from."""
     buffer_percent: Decimal = ZERO

@@ -246,8 +246,9 @@ BEGIN
     UPDATE stock_totals t SET reserved = t.reserved - p_quantity,
         allocated = t.allocated - CASE WHEN r.kind = 'HARD' THEN p_quantity ELSE 0 END
     WHERE t.tenant_id = p_tenant AND t.product_id = r.product_id AND t.location_id = r.location_id;
-    -- What came from the pool goes back first, so that a fence is never fuller than before the claim.
-    v_fence := greatest(0, p_quantity - (r.open_quantity - r.fence_quantity));
+    -- The last taken goes back first: see domain/availability/taking.py.
+    v_fence := CASE WHEN r.mode = 'IRON_RESERVE' THEN least(p_quantity, r.fence_quantity)
+        ELSE greatest(0, p_quantity - (r.open_quantity - r.fence_quantity)) END;
     IF p_state <> 'CONVERTED' AND r.channel_id IS NOT NULL THEN
         UPDATE channel_usage u SET used = greatest(0, u.used - CASE WHEN u.period = r.fence_period THEN v_fence ELSE p_quantity END)
         WHERE u.tenant_id = p_tenant AND u.product_id = r.product_id AND u.location_id = r.location_id
@@ -313,8 +314,8 @@ END
 $$;
 
 -- The second half: write claims that were decided on what `claim_begin` said, in the same transaction.
--- p_claims  [{id, group_id, kind, channel_id, product_id, location_id, quantity, fence_quantity, fence_period,
---             ceiling_period, ttl_seconds, external_ref, source_type, source_id, lines: [{line_id, quantity}]}]
+-- p_claims  [{id, group_id, kind, channel_id, product_id, location_id, quantity, mode, fence_quantity,
+--             fence_period, ceiling_period, ttl_seconds, external_ref, source_type, source_id, lines: [{line_id, quantity}]}]
 -- The last word is the database's: a line never promises what it cannot give.
 CREATE FUNCTION claim_make(p_claims jsonb, p_act jsonb) RETURNS timestamptz
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan
@@ -338,14 +339,14 @@ BEGIN
     FOR c IN
         SELECT * FROM jsonb_to_recordset(p_claims) AS q(
             id uuid, group_id uuid, kind text, channel_id uuid, product_id uuid, location_id uuid, quantity numeric,
-            fence_quantity numeric, fence_period text, ceiling_period text, ttl_seconds int, external_ref text,
+            mode text, fence_quantity numeric, fence_period text, ceiling_period text, ttl_seconds int, external_ref text,
             source_type text, source_id text, lines jsonb)
     LOOP
         INSERT INTO reservations (tenant_id, id, group_id, kind, state, channel_id, product_id, location_id, quantity,
-            open_quantity, fence_quantity, fence_period, ceiling_period, external_ref, source_type, source_id, actor_id,
-            actor, expires_at, created_at)
+            open_quantity, mode, fence_quantity, fence_period, ceiling_period, external_ref, source_type, source_id,
+            actor_id, actor, expires_at, created_at)
         VALUES (v_tenant, c.id, c.group_id, c.kind, 'LIVE', c.channel_id, c.product_id, c.location_id, c.quantity,
-            c.quantity, coalesce(c.fence_quantity, 0), c.fence_period, c.ceiling_period, c.external_ref, c.source_type,
+            c.quantity, coalesce(c.mode, 'REGULAR'), coalesce(c.fence_quantity, 0), c.fence_period, c.ceiling_period, c.external_ref, c.source_type,
             c.source_id, (p_act ->> 'actorId')::uuid, p_act ->> 'actor',
             CASE WHEN c.kind = 'SOFT' THEN v_now + make_interval(secs => c.ttl_seconds) END, v_now);
         FOR l IN SELECT * FROM jsonb_to_recordset(c.lines) AS q(line_id uuid, quantity numeric) LOOP
@@ -464,10 +465,10 @@ BEGIN
         PERFORM claim_close(v_tenant, r.id, v_quantity, 'CONVERTED');
         IF v_action = 'ALLOCATE' THEN
             INSERT INTO reservations (tenant_id, id, group_id, kind, state, channel_id, product_id, location_id, quantity,
-                open_quantity, fence_quantity, fence_period, ceiling_period, external_ref, source_type, source_id,
+                open_quantity, mode, fence_quantity, fence_period, ceiling_period, external_ref, source_type, source_id,
                 actor_id, actor)
             VALUES (v_tenant, v_new, r.group_id, 'HARD', 'LIVE', r.channel_id, r.product_id, r.location_id, v_quantity,
-                v_quantity, v_left, r.fence_period, r.ceiling_period, r.external_ref,
+                v_quantity, r.mode, v_left, r.fence_period, r.ceiling_period, r.external_ref,
                 coalesce(p_wish ->> 'source_type', r.source_type), coalesce(p_wish ->> 'source_id', r.source_id),
                 (p_act ->> 'actorId')::uuid, p_act ->> 'actor');
             INSERT INTO reservation_lines (tenant_id, reservation_id, line_id, quantity)
@@ -489,10 +490,11 @@ END
 $$;
 
 -- What there is of products at locations, and what channels may take of it, for the one function that computes ATP.
--- p_lines  with the lines that can be claimed, in FEFO order
+-- p_lines  with the lines that can be claimed, in FEFO order, and the supply that is still to come
 --
--- {position, now, pools: [{product_id, location_id, today, on_hand, sellable, held, reserved, allocated, lapsed,
---   safety_stock, lots: [{expires_on, status, quantity}], lines: […]}],
+-- {position, now, pools: [{product_id, location_id, today, is_open, on_hand, sellable, held, reserved, allocated, lapsed,
+--   safety_stock, lots: [{expires_on, status, quantity, claimed}], lines: […],
+--   supplies: [{id, due_on, quantity}]}],
 --  channels: [{id, code, name, type, location_ids}], policies: […], usage: […]}
 -- `lots` is sellable stock that is not held, of lots that expire or are not active; `lapsed` is the part of
 -- `reserved` that has run out by the clock and has not been swept.
@@ -508,13 +510,15 @@ BEGIN
     SELECT h.position INTO v_position FROM ledger_heads h WHERE h.tenant_id = v_tenant;
     SELECT coalesce(jsonb_agg(jsonb_build_object(
         'product_id', k.product_id, 'location_id', k.location_id, 'today', (v_now AT TIME ZONE w.time_zone)::date,
-        'on_hand', coalesce(t.on_hand, 0), 'sellable', coalesce(t.sellable, 0), 'held', coalesce(t.held, 0),
+        'is_open', w.is_active, 'on_hand', coalesce(t.on_hand, 0), 'sellable', coalesce(t.sellable, 0), 'held', coalesce(t.held, 0),
         'reserved', coalesce(t.reserved, 0), 'allocated', coalesce(t.allocated, 0), 'lapsed', g.lapsed,
-        'safety_stock', coalesce(v.safety_stock, 0), 'lots', n.lots, 'lines', i.lines) ORDER BY k.n), '[]')
+        'safety_stock', coalesce(v.safety_stock, 0), 'lots', n.lots, 'lines', i.lines, 'supplies', d.supplies)
+        ORDER BY k.n), '[]')
     INTO v_pools
     FROM unnest(p_products, p_locations) WITH ORDINALITY AS k(product_id, location_id, n)
     CROSS JOIN LATERAL (
-        SELECT x.time_zone FROM locations x WHERE x.tenant_id = v_tenant AND x.id = k.location_id OFFSET 0
+        SELECT x.time_zone, x.is_active FROM locations x
+        WHERE x.tenant_id = v_tenant AND x.id = k.location_id OFFSET 0
     ) w
     LEFT JOIN LATERAL (
         SELECT * FROM stock_totals x
@@ -530,9 +534,12 @@ BEGIN
             AND x.state = 'LIVE' AND x.expires_at <= v_now
     ) g
     CROSS JOIN LATERAL (
-        SELECT jsonb_agg(jsonb_build_object('expires_on', o.expires_on, 'status', o.status, 'quantity', o.quantity)) AS lots
+        SELECT jsonb_agg(jsonb_build_object('expires_on', o.expires_on, 'status', o.status, 'quantity', o.quantity,
+            'claimed', o.claimed)) AS lots
         FROM (
-            SELECT x.expires_on, x.status, sum(s.on_hand - s.held) AS quantity
+            SELECT x.expires_on, x.status, sum(s.on_hand - s.held) AS quantity,
+                sum(least(s.on_hand - s.held, s.reserved - CASE
+                    WHEN g.lapsed > 0 THEN ledger_lapsed(v_tenant, s.id, v_now) ELSE 0 END)) AS claimed
             FROM stock_lines s
             CROSS JOIN LATERAL (
                 SELECT y.expires_on, y.status FROM lots y
@@ -548,6 +555,13 @@ BEGIN
             GROUP BY x.expires_on, x.status
         ) o
     ) n
+    CROSS JOIN LATERAL (
+        SELECT jsonb_agg(jsonb_build_object('id', y.id, 'due_on', y.due_on, 'quantity', y.quantity - y.received)
+            ORDER BY y.due_on, y.id) AS supplies
+        FROM supplies y
+        WHERE p_lines AND y.tenant_id = v_tenant AND y.product_id = k.product_id AND y.location_id = k.location_id
+            AND y.state = 'OPEN' AND y.quantity > y.received
+    ) d
     LEFT JOIN LATERAL (
         SELECT jsonb_agg(jsonb_build_object(
             'line_id', s.id, 'lot_id', s.lot_id, 'lot_number', nullif(x.number, ''), 'expires_on', x.expires_on,

@@ -47,6 +47,7 @@ CREATE TABLE channel_policies (
     ceiling NUMERIC(18, 4),
     ceiling_period TEXT DEFAULT 'TOTAL' NOT NULL,
     low_threshold NUMERIC(18, 4) DEFAULT 0 NOT NULL,
+    critical_threshold NUMERIC(18, 4) DEFAULT 0 NOT NULL,
     min_remaining_days INTEGER DEFAULT 0 NOT NULL,
     version INTEGER DEFAULT 1 NOT NULL,
     created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
@@ -62,6 +63,8 @@ CREATE TABLE channel_policies (
     CONSTRAINT ck_channel_policies_ceiling_range CHECK (ceiling <> 'NaN' AND ceiling >= 0),
     CONSTRAINT ck_channel_policies_ceiling_period_known CHECK (ceiling_period IN ('DAY', 'WEEK', 'MONTH', 'TOTAL')),
     CONSTRAINT ck_channel_policies_low_threshold_range CHECK (low_threshold <> 'NaN' AND low_threshold >= 0),
+    CONSTRAINT ck_channel_policies_critical_threshold_range
+        CHECK (critical_threshold <> 'NaN' AND critical_threshold >= 0),
     CONSTRAINT ck_channel_policies_min_remaining_days_range CHECK (min_remaining_days BETWEEN 0 AND 36500),
     CONSTRAINT uq_channel_policies_tenant_id_product_id_location_id_channel_id
         UNIQUE NULLS NOT DISTINCT (tenant_id, product_id, location_id, channel_id),
@@ -101,6 +104,7 @@ CREATE TABLE reservations (
     location_id UUID NOT NULL,
     quantity NUMERIC(18, 4) NOT NULL,
     open_quantity NUMERIC(18, 4) NOT NULL,
+    mode TEXT DEFAULT 'REGULAR' NOT NULL,
     fence_quantity NUMERIC(18, 4) DEFAULT 0 NOT NULL,
     fence_period TEXT,
     ceiling_period TEXT,
@@ -119,6 +123,7 @@ CREATE TABLE reservations (
     CONSTRAINT ck_reservations_quantity_range CHECK (quantity <> 'NaN' AND quantity >= 0),
     CONSTRAINT ck_reservations_open_quantity_range CHECK (open_quantity <> 'NaN' AND open_quantity >= 0),
     CONSTRAINT ck_reservations_open_within CHECK (open_quantity <= quantity AND fence_quantity <= open_quantity),
+    CONSTRAINT ck_reservations_mode_known CHECK (mode IN ('REGULAR', 'RESTRICT', 'IRON_RESERVE')),
     CONSTRAINT ck_reservations_fence_quantity_range CHECK (fence_quantity <> 'NaN' AND fence_quantity >= 0),
     CONSTRAINT ck_reservations_soft_expires CHECK (kind = 'HARD' OR expires_at IS NOT NULL),
     CONSTRAINT ck_reservations_open_while_live CHECK ((state = 'LIVE') = (open_quantity > 0)),

@@ -1,0 +1,1 @@
+"""Availability in SQL: terms, claims, holds, channels."""
