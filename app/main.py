@@ -101,6 +101,7 @@ __all__ = [
     "has_demo",
     "load_demo",
     "migrate",
+    "prune_audit",
     "refuse_unfit_database",
     "start_database",
     "stop_database",
@@ -336,6 +337,19 @@ async def verify_ledger(
         progress(step.step, step.done, step.of)
 
     return await verify(_admin(settings), tenant_id, told)
+
+
+async def prune_audit(
+    settings: Settings, *, tenant: str | None, progress: Callable[[str, int, int], None]
+) -> Sequence[Any]:
+    """Remove from the audit trail what its tenants no longer keep."""
+    from infra.access.provision import find_tenant  # noqa: PLC0415 - only this command needs them
+    from infra.access.pruning import prune  # noqa: PLC0415
+
+    tenant_id = None if tenant is None else await find_tenant(_admin(settings), tenant)
+    if tenant is not None and tenant_id is None:
+        raise not_found("tenant", tenant=tenant)
+    return await prune(_admin(settings), tenant_id, progress)
 
 
 def access_tools() -> Any:

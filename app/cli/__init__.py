@@ -5,6 +5,7 @@ import traceback
 
 import click
 
+from app.cli.audit import audit
 from app.cli.backup import backup, restore
 from app.cli.console import Exit, emit_json
 from app.cli.database import db, migrate
@@ -46,7 +47,7 @@ def storekeeper() -> None:
     """A stock ledger that cannot be oversold, served over HTTP."""
 
 
-for command in (run, serve, migrate, demo, ledger, db, tenant, user, key, doctor):
+for command in (audit, run, serve, migrate, demo, ledger, db, tenant, user, key, doctor):
     storekeeper.add_command(command)
 for command in (backup, restore):
     db.add_command(command)

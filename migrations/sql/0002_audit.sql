@@ -119,14 +119,18 @@ CREATE FUNCTION audit_prune(p_rows int) RETURNS int LANGUAGE plpgsql SECURITY DE
 AS $$
 DECLARE
     v_tenant uuid := nullif(current_setting('app.tenant', true), '')::uuid;
-    v_days int;
+    v_until timestamptz;
+    v_end uuid;
     v_pruned int;
 BEGIN
-    SELECT greatest(coalesce((t.settings ->> 'auditRetentionDays')::int, 3650), 30) INTO STRICT v_days
-    FROM tenants t WHERE t.id = v_tenant;
+    SELECT now() - make_interval(days => greatest(coalesce((t.settings ->> 'auditRetentionDays')::int, 3650), 30))
+    INTO STRICT v_until FROM tenants t WHERE t.id = v_tenant;
+    -- Ids begin with the time of their making, so that what is kept need not be looked at.
+    v_end := (lpad(to_hex((extract(epoch FROM v_until + interval '1 hour') * 1000)::bigint), 12, '0')
+        || repeat('0', 20))::uuid;
     DELETE FROM audit_log a WHERE a.tenant_id = v_tenant AND a.id IN (
         SELECT o.id FROM audit_log o
-        WHERE o.tenant_id = v_tenant AND o.recorded_at < now() - make_interval(days => v_days)
+        WHERE o.tenant_id = v_tenant AND o.id < v_end AND o.recorded_at < v_until
         ORDER BY o.id LIMIT p_rows
     );
     GET DIAGNOSTICS v_pruned = ROW_COUNT;
