@@ -221,7 +221,7 @@ class AdminRoleController(Controller):
         permissions=Permission.ADMIN_USERS,
         description="In place of all that they had; it counts at once, in every process. The caller must hold "
         "themselves what is given and what is taken away, at its locations, and somebody must be left who may "
-        "administer the tenant.",
+        "administer the tenant. What a user has only at locations that are not the caller's stays as it is.",
         errors=[Reason.NOT_FOUND, Reason.STALE_VERSION, Reason.LOCATION_DENIED, Reason.LAST_ADMIN],
         example={
             "grants": [{"role": "viewer"}, {"role": "operator", "locationIds": ["{locationId}"]}],

@@ -118,9 +118,10 @@ async def replace_grants(
     wanted: Sequence[HeldRole],
     expected_version: int,
 ) -> GrantsView:
-    """Put other roles in place of all that a member has.
+    """Put other roles in place of all that a member has, as far as the caller sees it.
 
-    The caller must hold all that is given and all that is taken away, at its locations: who administers one
+    Who administers some locations sees what holds there or everywhere, and what holds elsewhere only stays as it
+    is. The caller must hold all that is given and all that is taken away, at its locations: who administers one
     location cannot disarm who administers all of them.
 
     Raises:
@@ -129,14 +130,15 @@ async def replace_grants(
     act, roles = await as_of_now(work, policy, act)
     _refuse_misnamed(wanted, roles)
     stored = await work.lock_grants(user_id)
-    if stored is None:
+    held = frozenset() if stored is None else _seen(stored.grants, act.scope)
+    if stored is None or (act.scope is not None and not held):
         raise not_found("user")
     grants = frozenset(
-        Grant(role=held.role, location_id=location_id)
-        for held in wanted
-        for location_id in ([None] if held.location_ids is None else held.location_ids)
+        Grant(role=role.role, location_id=location_id)
+        for role in wanted
+        for location_id in ([None] if role.location_ids is None else role.location_ids)
     )
-    added, removed = grants - stored.grants, stored.grants - grants
+    added, removed = grants - held, held - grants
     await require_may_give(work, policy, caller=act.caller, grants=added)
     require_cover(act.caller.rights, rights_of_grants(removed, roles))
     require_version("user's membership", expected=expected_version, actual=stored.version)
@@ -179,6 +181,13 @@ async def _own_role(work: RightsWork, policy: Policy, act: Act, code: str) -> tu
         message = "A default role is the same in every tenant; make one of your own instead"
         raise DomainError(Reason.INVALID_TRANSITION, message, state="BUILTIN", allowed=[])
     raise not_found("role")
+
+
+def _seen(grants: frozenset[Grant], scope: Scope) -> frozenset[Grant]:
+    """Those that count somewhere within a scope."""
+    if scope is None:
+        return grants
+    return frozenset(grant for grant in grants if grant.location_id is None or grant.location_id in scope)
 
 
 def _refuse_misnamed(wanted: Sequence[HeldRole], roles: Roles) -> None:

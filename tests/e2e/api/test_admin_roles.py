@@ -319,6 +319,25 @@ async def test_who_administers_one_location_gives_and_takes_there_and_nowhere_el
     assert taken.status_code == 200, taken.text
 
 
+async def test_who_administers_one_location_leaves_alone_what_they_do_not_see(
+    http: httpx.AsyncClient, admin: Connection, company: Company, boss: Person
+) -> None:
+    here, there = company.facts["locationId"], company.facts["otherLocationId"]
+    local = await somebody(admin, company, "admin", at=here)
+    both = await somebody(admin, company, "operator", at=there, also=["viewer"])
+    stranger = await somebody(admin, company, "operator", at=there)
+
+    changed = await give(http, local.headers, both, ("viewer", None), ("counter", [here]))
+    unseen = await give(http, local.headers, stranger, ("counter", [here]))
+
+    assert changed.json()["data"]["grants"] == [
+        {"role": "counter", "locationIds": [here]},
+        {"role": "viewer", "locationIds": None},
+    ]
+    assert await roles_of(admin, company, both.id) == {("viewer", None), ("counter", here), ("operator", there)}
+    assert code_of(unseen) == "404 NOT_FOUND"
+
+
 async def test_the_last_admin_stays(http: httpx.AsyncClient, admin: Connection, found: Founding) -> None:
     company = await found()
     only = UUID(await admin.fetchval("SELECT id::text FROM users WHERE email = $1", company.facts["email"]))
