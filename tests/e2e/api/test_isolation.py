@@ -23,7 +23,7 @@ type Connection = asyncpg.Connection[Any]
 WALLS = ("both", "policies alone", "filters alone")
 NOT_THERE = {400, 404, 409}
 SUMS = {"me", "getInventoryAnalytics", "getSettings"}
-"""What tells of no thing by itself."""
+"""What tells of no thing by itself, or of the caller alone."""
 
 
 class Pair(msgspec.Struct, frozen=True, kw_only=True):
