@@ -22,6 +22,7 @@ from app.session_api.audit import AuditController
 from app.session_api.auth import AuthController
 from app.session_api.bins import BinController
 from app.session_api.categories import CategoryController
+from app.session_api.channels import ChannelController
 from app.session_api.delegations import DelegationController
 from app.session_api.documents import DocumentController
 from app.session_api.inventory import InventoryController
@@ -38,6 +39,7 @@ from app.session_api.products import ProductController
 from app.session_api.reason_codes import ReasonCodeController
 from app.session_api.receipts import ReceiptController
 from app.session_api.record_stock import RecordStockController
+from app.session_api.reservations import CheckController, ReservationController
 from app.session_api.reversals import ReversalController
 from app.session_api.settings import SettingsController
 from app.session_api.units import ConversionController, UomController
@@ -54,6 +56,9 @@ from infra.access.people_reads import SqlDelegations, SqlPeopleReads
 from infra.access.rights import SqlRightsReads, SqlRightsWork
 from infra.access.store import SqlAccess
 from infra.authz.lazy import LazyPolicy
+from infra.availability.channels import SqlChannelQueries, SqlChannelWork
+from infra.availability.claims import ClaimSqlWork
+from infra.availability.reads import SqlAvailability
 from infra.catalog.queries import SqlCatalogQueries
 from infra.catalog.repository import SqlCatalogWork
 from infra.db import migrate as migrations
@@ -120,6 +125,8 @@ CONTROLLERS: Sequence[ControllerRouterHandler] = (
     AuthController,
     BinController,
     CategoryController,
+    ChannelController,
+    CheckController,
     ConversionController,
     DelegationController,
     DocumentController,
@@ -137,6 +144,7 @@ CONTROLLERS: Sequence[ControllerRouterHandler] = (
     ReasonCodeController,
     ReceiptController,
     RecordStockController,
+    ReservationController,
     ReversalController,
     SettingsController,
     UomController,
@@ -221,13 +229,17 @@ def ports(
         "analytics": SqlAnalyticsReads(database),
         "answers": SqlAnswers(database),
         "audit": SqlAuditReader(database),
+        "availability": SqlAvailability(database),
         "begin_catalog": beginning(database, SqlCatalogWork),
+        "begin_channels": beginning(database, SqlChannelWork),
+        "begin_claims": beginning(database, ClaimSqlWork),
         "begin_count": beginning(database, CountSqlWork),
         "begin_lots": beginning(database, LotPostingSqlWork),
         "begin_settings": beginning(database, SqlSettingsWork),
         "begin_people": beginning(database, SqlPeopleWork),
         "begin_rights": beginning(database, SqlRightsWork),
         "catalog": SqlCatalogQueries(database),
+        "channels": SqlChannelQueries(database),
         "delegations": SqlDelegations(database, LazyPolicy(SqlAccess(database))),
         "goods_reads": SqlGoodsReads(database),
         "history": SqlMovementReader(database),

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from domain.access.model import Act, Scope
+from domain.access.model import Act
 from domain.availability.claims import Grant, Need, Place, Portion, grant, summed
 from domain.availability.periods import periods
 from domain.availability.ports import (
@@ -58,27 +58,15 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def check(
-    reads: Availability, *, tenant_id: UUID, scope: Scope, items: Sequence[Item], horizon_days: int
+    reads: Availability, *, act: Act, items: Sequence[Item], horizon_days: int
 ) -> tuple[int, list[Checked]]:
     """What a reservation of these items would get: nothing is claimed. Equal items are summed first."""
-    needs, places = await _asked(reads, tenant_id=tenant_id, scope=scope, items=items)
-    offered = await reads.offers(tenant_id, places)
+    needs, places = await asked(reads, act=act, items=items)
+    offered = await reads.offers(act.tenant_id, places)
     grants = grant(needs, offered.offers)
     return offered.position, [
         Checked(grant=given, earliest=_earliest(given, offered, horizon_days)) for given in grants
     ]
-
-
-async def asked(reads: Availability, *, act: Act, items: Sequence[Item]) -> tuple[list[Need], list[Place]]:
-    """The needs of a reservation, and the places that may meet them.
-
-    Raises:
-        DomainError: NOT_FOUND, or LOCATION_DENIED for a location that the caller's rights do not cover.
-    """
-    for item in items:
-        if item.location_id is not None:
-            act.caller.require_location(act.permission, item.location_id)
-    return await _asked(reads, tenant_id=act.tenant_id, scope=act.scope, items=items)
 
 
 async def reserve(
@@ -140,9 +128,16 @@ async def consume(work: ClaimWork, *, act: Act, wish: Wish, comment: str | None)
     return resolved.reservation, await work.post(posting)
 
 
-async def _asked(
-    reads: Availability, *, tenant_id: UUID, scope: Scope, items: Sequence[Item]
-) -> tuple[list[Need], list[Place]]:
+async def asked(reads: Availability, *, act: Act, items: Sequence[Item]) -> tuple[list[Need], list[Place]]:
+    """The needs of a check or a reservation, and the places that may meet them.
+
+    Raises:
+        DomainError: NOT_FOUND, or LOCATION_DENIED for a location that the caller's rights do not cover.
+    """
+    tenant_id, scope = act.tenant_id, act.scope
+    for item in items:
+        if item.location_id is not None:
+            act.caller.require_location(act.permission, item.location_id)
     skus = [item.sku for item in items if item.product_id is None and item.sku is not None]
     by_sku = await reads.products_by_sku(tenant_id, skus) if skus else {}
     problems = []
@@ -166,8 +161,6 @@ async def _asked(
         raise FieldError(*problems)
     needs = summed(needs)
     places = [(need.product_id, need.location_id) for need in needs if need.location_id is not None]
-    if scope is not None and any(location not in scope for _, location in places):
-        raise not_found("location")
     if len(await reads.known(tenant_id, places)) < len(set(places)):
         raise not_found("product or location")
     for channel in {need.channel_id for need in needs if need.location_id is None}:

@@ -58,7 +58,6 @@ SYNONYMS = {
     "reasonId": "reasonCodeId",
     "postingId": "transactionId",
     "actorId": "userId",
-    "actorId": "userId",
     "toUserId": "userId",
 }
 """Names of ids in routes that mean what a fact of another name says."""
@@ -73,6 +72,7 @@ ELSEWHERE = (
     ("transactionId", "elsewhereTransactionId"),
     ("invitationId", "elsewhereInvitationId"),
     ("apiKeyId", "elsewhereApiKeyId"),
+    ("reservationId", "elsewhereReservationId"),
 )
 """Facts that stand at a location, and their like at the other one."""
 ELSEWHERE_CODES = ("SHOP", "FLOOR", "SHELF")
@@ -172,6 +172,11 @@ async def found_company(admin: "asyncpg.Connection[Any]", slug: str) -> Company:
             for row in rows:
                 await insert(admin, table, {"tenant_id": company.tenant_id, **row})
     await _stock(admin, company, ids)
+    for name, place, item in (
+        ("reservationId", "locationId", "inventoryItemId"),
+        ("elsewhereReservationId", "otherLocationId", "elsewhereItemId"),
+    ):
+        await _reserve(admin, company, ids[name], location_id=ids[place], line=company.facts[item])
     user_id = await add_user(admin, company, "admin", email=company.facts["email"])
     company.facts["sessionId"] = str((await begin_session(admin, company, user_id)).id)
     company.facts["userId"] = str(await add_user(admin, company, "viewer"))
@@ -197,6 +202,7 @@ _IDS = (
     *("invitationId", "elsewhereInvitationId", "delegationId"),
     *("reasonCodeId",),
     *("apiKeyId", "elsewhereApiKeyId"),
+    *("reservationId", "elsewhereReservationId"),
 )
 
 
@@ -351,6 +357,25 @@ async def _stock(admin: "asyncpg.Connection[Any]", company: Company, ids: Mappin
         what = {"productMasterId": ids[product], "locationId": ids[location], "complete": False}
         when = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
         await posted(Kind.COUNT, item, Decimal(0), of={**what, "countedAt": when, "lines": [counted]})
+
+
+async def _reserve(
+    admin: "asyncpg.Connection[Any]", company: Company, id_: UUID, *, location_id: UUID, line: str
+) -> None:
+    claim = {
+        "id": id_,
+        "group_id": new_id(),
+        "kind": "SOFT",
+        "product_id": company.facts["productMasterId"],
+        "location_id": location_id,
+        "quantity": 1,
+        "ttl_seconds": 86_400,
+        "external_ref": f"CART-{company.mark}",
+        "lines": [{"line_id": line, "quantity": 1}],
+    }
+    who = {"actor": f"Clerk {company.mark}"}
+    statement = "SELECT claim_make($1::text::jsonb, $2::text::jsonb)"
+    await admin.execute(statement, msgspec.json.encode([claim]).decode(), msgspec.json.encode(who).decode())
 
 
 async def _invite(

@@ -1,0 +1,448 @@
+"""Check what can be promised, and reserve it: `…/availability/check` and `/api/inventory/reservations`."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+from litestar import Controller
+from litestar.di import NamedDependency
+from litestar.params import FromHeader, FromPath, FromQuery, JSONBody, QueryParameter, SkipValidation
+from msgspec import Meta
+
+from app.http.acts import once
+from app.http.headers import MinPosition, at_position
+from app.http.paging import read_cursor, write_cursor
+from app.http.routes import route
+from app.http.wire import Answer, Body, Json, Text64, Text200, Text2000, Version
+from app.session_api.catalog import Cursor
+from app.session_api.inventory import LocationId, ProductId
+from app.session_api.wanted_items import LIFE_DAYS_MAX, ItemRequest, Items, items_of
+from domain.access.model import Act, Permission
+from domain.availability import service
+from domain.availability.ports import (
+    Availability,
+    BeginClaims,
+    ClaimWork,
+    Kind,
+    Reservation,
+    ReservationsWanted,
+    State,
+    Wish,
+)
+from domain.availability.service import Checked, Wanted
+from domain.availability.taking import terms
+from domain.errors import FieldError, Reason, not_found
+from domain.values import Quantity, plain
+
+HORIZON_DAYS = 90
+TTL_SHORTEST, TTL_DEFAULT, TTL_LONGEST = 10, 15 * 60, 30 * 24 * 3600
+DEFAULT_LIMIT, LIMIT_MAX = 50, 200
+
+type Ttl = Annotated[int, Meta(ge=TTL_SHORTEST, le=TTL_LONGEST)]
+
+
+class CheckRequest(Body, frozen=True, kw_only=True):
+    """Up to 100 items; equal ones are summed before they are checked. One alone may stand without `items`."""
+
+    product_master_id: UUID | None = None
+    sku: Text64 | None = None
+    location_id: UUID | None = None
+    channel_id: UUID | None = None
+    quantity_needed: Quantity | None = None
+    needed_by: date | None = None
+    min_remaining_shelf_life_days: Annotated[int, Meta(ge=0, le=LIFE_DAYS_MAX)] = 0
+    respect_fefo: bool = msgspec.field(default=True, name="respectFEFO")
+    items: Items | None = None
+
+
+class SuggestedLine(Answer, frozen=True, kw_only=True):
+    inventory_item_id: UUID
+    location_id: UUID
+    lot_id: UUID
+    lot_number: str | None
+    expiry_date: date | None
+    bin_id: UUID
+    bin_code: str
+    qty_to_allocate: Decimal
+    qty_available: Decimal
+
+
+class CheckedItem(Answer, frozen=True, kw_only=True):
+    """`available`: whether all of it can be had now. `terms` explain the figure of each location."""
+
+    product_master_id: UUID
+    location_id: UUID | None
+    channel_id: UUID | None
+    available: bool
+    total_available: Decimal
+    quantity_needed: Decimal
+    shortfall: Decimal
+    suggested_allocations: Sequence[SuggestedLine]
+    earliest_date: date | None
+    terms: Sequence[dict[str, Any]]
+
+
+class CheckAnswer(Answer, frozen=True, kw_only=True):
+    items: Sequence[CheckedItem]
+
+
+class ReserveRequest(Body, frozen=True, kw_only=True):
+    """Hold what a check of the same items shows. All of it or nothing, unless `allOrNothing` is false."""
+
+    items: Items
+    external_ref: Text200 | None = None
+    ttl_seconds: Ttl = TTL_DEFAULT
+    all_or_nothing: bool = True
+
+
+class Action(StrEnum):
+    CONVERT = "convert"
+    EXTEND = "extend"
+    RELEASE = "release"
+
+
+class Target(StrEnum):
+    ALLOCATION = "ALLOCATION"
+    ISSUE = "ISSUE"
+
+
+class ActionRequest(Body, frozen=True, kw_only=True):
+    """`extend` takes `ttlSeconds` (from now); `release` takes `quantity` for a part.
+
+    `convert` makes a soft reservation an allocation with an id of its own (`to` ALLOCATION), or takes the stock
+    off the shelf (`to` ISSUE, all that an allocation can become); what is beyond `quantity` is given back.
+    """
+
+    action: Action
+    to: Target | None = None
+    quantity: Quantity | None = None
+    ttl_seconds: Ttl | None = None
+    expected_version: Version | None = None
+    comment: Text2000 | None = None
+
+
+class ReservedLine(Answer, frozen=True, kw_only=True):
+    inventory_item_id: UUID
+    quantity: Decimal
+
+
+class ReservationAnswer(Answer, frozen=True, kw_only=True):
+    """`openQuantity` is what it still claims. A SOFT one ends at `expiresAt`, whether anybody sweeps it or not."""
+
+    id: UUID
+    group_id: UUID
+    kind: Kind
+    state: State
+    product_master_id: UUID
+    location_id: UUID
+    channel_id: UUID | None
+    quantity: Decimal
+    open_quantity: Decimal
+    external_ref: str | None
+    source_type: str | None
+    source_id: str | None
+    actor: str | None
+    expires_at: datetime | None
+    created_at: datetime
+    resolved_at: datetime | None
+    version: int
+    lines: Sequence[ReservedLine]
+
+
+class ReservationData(Answer, frozen=True, kw_only=True):
+    """With the `transactionId` of what was issued, if something was."""
+
+    data: ReservationAnswer
+    transaction_id: UUID | None = None
+
+
+class ReservationsMade(Answer, frozen=True, kw_only=True):
+    """One for each product and location; together they have the `groupId`."""
+
+    data: Sequence[ReservationAnswer]
+
+
+class ReservationList(Answer, frozen=True, kw_only=True):
+    data: Sequence[ReservationAnswer]
+    next_cursor: str | None
+
+
+class CheckController(Controller):
+    path = "/api/inventory/availability"
+    tags: Sequence[str] | None = ("Availability",)
+
+    @route(
+        "POST",
+        "/check",
+        operation="checkAvailability",
+        summary="Check availability",
+        permissions=Permission.INVENTORY_READ,
+        description="What a reservation of these items would get, with the terms behind it and the lines it would "
+        "stand on; nothing is reserved. `earliestDate` counts on confirmed supply.",
+        errors=[Reason.NOT_FOUND],
+        example={
+            "items": [
+                {"productMasterId": "{productMasterId}", "locationId": "{locationId}", "quantityNeeded": 2},
+            ]
+        },
+    )
+    async def check(
+        self,
+        *,
+        data: JSONBody[CheckRequest],
+        act: NamedDependency[SkipValidation[Act]],
+        availability: NamedDependency[SkipValidation[Availability]],
+        x_min_ledger_position: FromHeader[MinPosition] = None,
+    ) -> Json[CheckAnswer]:
+        position, checked = await service.check(
+            availability,
+            act=act,
+            items=items_of(_asked(data)),
+            horizon_days=HORIZON_DAYS,
+        )
+        return at_position(CheckAnswer(items=[_checked(one) for one in checked]), position, x_min_ledger_position)
+
+
+class ReservationController(Controller):
+    path = "/api/inventory/reservations"
+    tags: Sequence[str] | None = ("Availability",)
+
+    @route(
+        "POST",
+        "/",
+        operation="reserveInventory",
+        summary="Reserve stock",
+        permissions=Permission.INVENTORY_WRITE,
+        description="Check and hold in one step, by the function that the check and the matrix show.",
+        errors=[Reason.NOT_FOUND, Reason.INSUFFICIENT_STOCK, Reason.LOCATION_DENIED],
+        example={
+            "items": [
+                {"productMasterId": "{productMasterId}", "locationId": "{locationId}", "quantityNeeded": 1},
+            ],
+            "externalRef": "CART-1",
+            "ttlSeconds": 900,
+        },
+    )
+    async def reserve(
+        self,
+        *,
+        data: JSONBody[ReserveRequest],
+        act: NamedDependency[SkipValidation[Act]],
+        availability: NamedDependency[SkipValidation[Availability]],
+        begin_claims: NamedDependency[SkipValidation[BeginClaims]],
+    ) -> Json[ReservationsMade]:
+        items = items_of(data.items)
+        wanted = Wanted(
+            items=items,
+            ttl_seconds=data.ttl_seconds,
+            all_or_nothing=data.all_or_nothing,
+            external_ref=data.external_ref,
+        )
+        needs, places = await service.asked(availability, act=act, items=items)
+
+        async def do(work: ClaimWork) -> ReservationsMade:
+            made = await service.reserve(work, needs=needs, places=places, wanted=wanted)
+            return ReservationsMade(data=[answer_of(one) for one in made])
+
+        return await once(begin_claims, act, do)
+
+    @route(
+        "GET",
+        "/",
+        operation="listReservations",
+        summary="List reservations",
+        permissions=Permission.INVENTORY_READ,
+        description="The newest first.",
+        query={"locationId": "{locationId}", "limit": 10},
+    )
+    async def reservations(
+        self,
+        *,
+        act: NamedDependency[SkipValidation[Act]],
+        availability: NamedDependency[SkipValidation[Availability]],
+        location_id: FromQuery[LocationId] = None,
+        product_master_id: FromQuery[ProductId] = None,
+        channel_id: FromQuery[Annotated[UUID | None, QueryParameter(name="channelId")]] = None,
+        external_ref: FromQuery[Annotated[str | None, QueryParameter(name="externalRef", max_length=200)]] = None,
+        status: FromQuery[Annotated[State | None, QueryParameter(name="status")]] = None,
+        limit: FromQuery[Annotated[int, QueryParameter(name="limit", ge=1, le=LIMIT_MAX)]] = DEFAULT_LIMIT,
+        cursor: FromQuery[Cursor] = None,
+    ) -> Json[ReservationList]:
+        after = read_cursor(cursor, tuple[UUID])
+        found = await availability.reservations(
+            ReservationsWanted(
+                tenant_id=act.tenant_id,
+                scope=act.scope,
+                limit=limit + 1,
+                location_id=location_id,
+                product_id=product_master_id,
+                channel_id=channel_id,
+                external_ref=external_ref,
+                state=status,
+                after=after[0] if after else None,
+            )
+        )
+        shown = found[:limit]
+        more = write_cursor(shown[-1].id) if len(found) > limit else None
+        return Json(ReservationList(data=[answer_of(one) for one in shown], next_cursor=more))
+
+    @route(
+        "GET",
+        "/{reservation_id:uuid}",
+        operation="getReservation",
+        summary="Get a reservation",
+        permissions=Permission.INVENTORY_READ,
+        errors=[Reason.NOT_FOUND],
+    )
+    async def reservation(
+        self,
+        *,
+        reservation_id: FromPath[UUID],
+        act: NamedDependency[SkipValidation[Act]],
+        availability: NamedDependency[SkipValidation[Availability]],
+    ) -> Json[ReservationData]:
+        found = await availability.reservation(act.tenant_id, reservation_id, act.scope)
+        if found is None:
+            raise not_found("reservation")
+        return Json(ReservationData(data=answer_of(found)))
+
+    @route(
+        "POST",
+        "/{reservation_id:uuid}",
+        operation="actOnReservation",
+        summary="Extend, release or convert a reservation",
+        permissions=Permission.INVENTORY_WRITE,
+        description="Each is resolved exactly once, whoever races; one that has run out by the clock is not "
+        "extended. An expired or resolved one is 409 with its state.",
+        errors=[
+            Reason.NOT_FOUND,
+            Reason.LOCATION_DENIED,
+            Reason.STALE_VERSION,
+            Reason.INVALID_TRANSITION,
+            Reason.INSUFFICIENT_STOCK,
+        ],
+        example={"action": "extend", "ttlSeconds": 1800},
+    )
+    async def act_on(
+        self,
+        *,
+        reservation_id: FromPath[UUID],
+        data: JSONBody[ActionRequest],
+        act: NamedDependency[SkipValidation[Act]],
+        begin_claims: NamedDependency[SkipValidation[BeginClaims]],
+    ) -> Json[ReservationData]:
+        _require_meaning(data)
+        wish = Wish(
+            id=reservation_id,
+            action="",
+            quantity=data.quantity,
+            expected_version=data.expected_version,
+        )
+
+        async def do(work: ClaimWork) -> ReservationData:
+            match data.action:
+                case Action.EXTEND:
+                    assert data.ttl_seconds is not None
+                    found = await service.extend(
+                        work, id_=reservation_id, ttl_seconds=data.ttl_seconds, version=data.expected_version
+                    )
+                case Action.RELEASE:
+                    found = await service.release(
+                        work, id_=reservation_id, quantity=data.quantity, version=data.expected_version
+                    )
+                case Action.CONVERT if data.to is Target.ISSUE:
+                    found, posted = await service.consume(work, act=act, wish=wish, comment=data.comment)
+                    return ReservationData(data=answer_of(found), transaction_id=posted.posting_id)
+                case _:
+                    found = await service.allocate(work, wish=wish)
+            return ReservationData(data=answer_of(found))
+
+        return await once(begin_claims, act, do)
+
+
+def _asked(data: CheckRequest) -> Sequence[ItemRequest]:
+    alone = {name: getattr(data, name) for name in data.__struct_fields__ if name != "items"}
+    if data.items is not None:
+        if data != CheckRequest(items=data.items):
+            raise FieldError(("items", "send one item, or items"))
+        return data.items
+    if data.quantity_needed is None:
+        raise FieldError(("quantityNeeded", "is required"))
+    return [ItemRequest(**alone)]
+
+
+def _require_meaning(data: ActionRequest) -> None:
+    problems = []
+    if (data.action is Action.EXTEND) != (data.ttl_seconds is not None):
+        problems.append(("ttlSeconds", "goes with extend, and extend needs it"))
+    if data.to is not None and data.action is not Action.CONVERT:
+        problems.append(("to", "goes with convert"))
+    if data.quantity is not None and data.action is Action.EXTEND:
+        problems.append(("quantity", "goes with release and convert"))
+    if data.quantity is not None and data.quantity <= 0:
+        problems.append(("quantity", "must be greater than zero"))
+    if data.comment is not None and data.to is not Target.ISSUE:
+        problems.append(("comment", "goes with an issue"))
+    if problems:
+        raise FieldError(*problems)
+
+
+def answer_of(one: Reservation) -> ReservationAnswer:
+    return ReservationAnswer(
+        id=one.id,
+        group_id=one.group_id,
+        kind=one.kind,
+        state=one.state,
+        product_master_id=one.product_id,
+        location_id=one.location_id,
+        channel_id=one.channel_id,
+        quantity=plain(one.quantity),
+        open_quantity=plain(one.open_quantity),
+        external_ref=one.external_ref,
+        source_type=one.source_type,
+        source_id=one.source_id,
+        actor=one.actor,
+        expires_at=one.expires_at,
+        created_at=one.created_at,
+        resolved_at=one.resolved_at,
+        version=one.version,
+        lines=[ReservedLine(inventory_item_id=line.line_id, quantity=plain(line.quantity)) for line in one.lines],
+    )
+
+
+def _checked(one: Checked) -> CheckedItem:
+    given = one.grant
+    need = given.need
+    return CheckedItem(
+        product_master_id=need.product_id,
+        location_id=need.location_id,
+        channel_id=need.channel_id,
+        available=given.shortfall == 0,
+        total_available=plain(given.available),
+        quantity_needed=plain(need.quantity),
+        shortfall=plain(given.shortfall),
+        suggested_allocations=[
+            SuggestedLine(
+                inventory_item_id=part.line.line_id,
+                location_id=portion.cell.pool.location_id,
+                lot_id=part.line.lot_id,
+                lot_number=part.line.lot_number or None,
+                expiry_date=part.line.expires_on,
+                bin_id=part.line.bin_id,
+                bin_code=part.line.bin_code,
+                qty_to_allocate=plain(part.quantity),
+                qty_available=plain(part.line.free),
+            )
+            for portion in given.portions
+            for part in portion.parts
+        ],
+        earliest_date=one.earliest,
+        terms=[
+            {"locationId": portion.cell.pool.location_id, "atp": plain(portion.cell.atp), **terms(portion.cell)}
+            for portion in given.portions
+        ],
+    )
