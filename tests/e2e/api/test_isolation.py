@@ -22,7 +22,7 @@ type Connection = asyncpg.Connection[Any]
 
 WALLS = ("both", "policies alone", "filters alone")
 NOT_THERE = {400, 404, 409}
-SUMS = {"me", "getInventoryAnalytics", "getSettings"}
+SUMS = {"me", "getInventoryAnalytics", "getSettings", "listSessions"}
 """What tells of no thing by itself, or of the caller alone."""
 
 
