@@ -2,14 +2,14 @@
 
 import asyncio
 import sys
+from typing import Any
 
 import click
 
 from app.cli.console import emit_json, examples, say
 from app.cli.tools import a_line, columns, opened
-
-_SHORTEST = 12
-_LONGEST = 1024
+from domain.access.passwords import refuse_weak
+from domain.errors import FieldError
 
 
 @click.group(short_help="People: create, list, disable, enable, password, grant, revoke.")
@@ -48,7 +48,7 @@ def create(*, email: str, name: str, tenant: str | None, role: str | None, locat
         where = access.location(place, location) if place and location else None
         if asyncio.run(access.tools.find_user(access.url, email)) is not None:
             raise click.UsageError(f"There is a user {email!r} already: `user grant` lets them into a tenant.")
-        made = asyncio.run(access.tools.create_user(access.url, email, name, _ask_password()))
+        made = asyncio.run(access.tools.create_user(access.url, email, name, _ask_password(email, name)))
         if place and role:
             asyncio.run(access.tools.grant(access.url, place, made, role, where))
     click.echo(made)
@@ -118,7 +118,7 @@ def password(*, email: str) -> None:
     """Give a person another password, asked for or read from standard input. Their sessions end."""
     with opened() as access:
         who = access.user(email)
-        asyncio.run(access.tools.password(access.url, who, _ask_password()))
+        asyncio.run(access.tools.password(access.url, who, _ask_password(email)))
     click.echo(f"{email} has a new password; their sessions have ended.")
 
 
@@ -162,13 +162,17 @@ def revoke(*, email: str, role: str, tenant: str, location: str | None) -> None:
     click.echo(f"{email} is no longer {role} in {tenant}{f' at {location}' if location else ''}.")
 
 
-def _ask_password() -> str:
+def _ask_password(*own: str) -> str:
+    """A password as strong as the application asks of everybody; `own` is what its owner's would be guessed by."""
     if sys.stdin.isatty():
-        given = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+        given = str(click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True))
     else:
         given = sys.stdin.readline().rstrip("\r\n")
         if not given:
             raise click.UsageError("No password came on standard input: `… | storekeeper user …`, or a terminal.")
-    if not _SHORTEST <= len(given) <= _LONGEST:
-        raise click.UsageError(f"A password has {_SHORTEST} to {_LONGEST} characters; any of them count.")
-    return str(given)
+    try:
+        refuse_weak(given, of=own)
+    except FieldError as weak:
+        problems: Any = weak.facts["fields"]
+        raise click.UsageError(f"The password {problems[0]['message']}.") from weak
+    return given
