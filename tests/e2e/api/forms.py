@@ -30,9 +30,19 @@ _OF_LOT = {
 
 FORMS: Mapping[str, Sequence[Mapping[str, Any]]] = {
     "adjustInventory": [_BY_KEYS, {"items": [_BY_KEYS, _BY_LINE]}, {"items": [_BY_LINE]}],
+    "changeChannel": [{"locationIds": ["{locationId}"], "active": False}],
+    "changeUser": [{"active": False, "expectedVersion": 1}],
     "correctLot": [
         {"inventoryItemId": "{lottedInventoryItemId}", "quantity": 1, "toLotId": "{otherLotId}"},
         {"action": "CORRECT_EXPIRY", "lotId": "{otherLotId}", "expiryDate": "2099-12-31"},
+    ],
+    "createChannel": [{"code": "B2B", "name": "Trade", "type": "WHOLESALE", "locationIds": ["{locationId}"]}],
+    "createInvitation": [
+        {
+            "email": "new.viewer@{tenant}.example",
+            "name": "New viewer",
+            "grants": [{"role": "viewer", "locationIds": ["{locationId}"]}, {"role": "counter"}],
+        }
     ],
     "issueInventory": [
         {"locationId": "{locationId}", "lines": [_OF_LOT]},
