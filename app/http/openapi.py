@@ -6,7 +6,6 @@ from http import HTTPStatus
 from importlib.metadata import version
 from typing import Any, override
 
-import msgspec
 from litestar import Litestar, Request, Router
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
@@ -14,6 +13,7 @@ from litestar.openapi.spec import Components, OpenAPIType, Schema, SecuritySchem
 from litestar.plugins import OpenAPISchemaPlugin
 from litestar.typing import FieldDefinition
 
+from app.http.wire import encode
 from domain.catalog.model import Factor
 from domain.values import Quantity
 
@@ -105,7 +105,7 @@ def document(app: Litestar) -> bytes:
                 if (handler := routes.get(operation.get("operationId"))) is not None:
                     _complete(operation, method, handler.opt)
                     _close(operation, schema["components"]["schemas"])
-        made = app.state.openapi_document = msgspec.json.encode(_any(schema))
+        made = app.state.openapi_document = encode(_any(schema))
     return made
 
 
