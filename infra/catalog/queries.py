@@ -38,6 +38,7 @@ class SqlShelf[Q: msgspec.Struct, V: msgspec.Struct]:
     def __init__(self, database: Database, kind: Kind) -> None:
         self._database = database
         self._kind = kind
+        assert _KINDS.setdefault(kind.name, kind) is kind
 
     async def page(self, tenant_id: UUID, wanted: Q, window: Window, *, scope: Scope = None) -> Page[V]:
         kind = self._kind
@@ -100,7 +101,8 @@ _IN_CURSOR: dict[type, Any] = {
     str: Annotated[str, Meta(max_length=1000)],
     UUID: UUID,
 }
-_KINDS = {kind.name: kind for kind in (CATEGORY, UOM, CONVERSION, PRODUCT, LOCATION, AREA, BIN, LOT)}
+_KINDS: dict[str, Kind] = {}
+"""The kinds that there is a shelf of; other areas have kinds of their own."""
 
 
 @lru_cache(maxsize=4096)

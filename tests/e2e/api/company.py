@@ -72,6 +72,8 @@ ELSEWHERE = (
     ("transactionId", "elsewhereTransactionId"),
     ("invitationId", "elsewhereInvitationId"),
     ("apiKeyId", "elsewhereApiKeyId"),
+    ("policyId", "elsewherePolicyId"),
+    ("supplyId", "elsewhereSupplyId"),
     ("reservationId", "elsewhereReservationId"),
 )
 """Facts that stand at a location, and their like at the other one."""
@@ -203,6 +205,7 @@ _IDS = (
     *("reasonCodeId",),
     *("apiKeyId", "elsewhereApiKeyId"),
     *("reservationId", "elsewhereReservationId"),
+    *("channelId", "otherChannelId", "policyId", "elsewherePolicyId", "supplyId", "elsewhereSupplyId"),
 )
 
 
@@ -278,6 +281,33 @@ def _rows(company: Company, ids: Mapping[str, UUID]) -> dict[str, list[dict[str,
             lot("spareLotId", "lotProductId", f"L3-{mark}", expires_on=expires),
             lot("defaultLotId", "productMasterId", "", is_default=True),
             {"id": new_id(), "product_id": ids["unstockedProductMasterId"], "number": "", "is_default": True},
+        ],
+        "channels": [thing("channelId", "WEB", type="DTC"), thing("otherChannelId", "TRADE", type="WHOLESALE")],
+        "channel_locations": [
+            {"channel_id": ids[channel], "location_id": ids[location]}
+            for channel in ("channelId", "otherChannelId")
+            for location in ("locationId", "otherLocationId")
+        ],
+        "channel_policies": [
+            {
+                "id": ids[policy],
+                "channel_id": ids["otherChannelId"],
+                "location_id": ids[location],
+                "fence": Decimal(20),
+                "low_threshold": Decimal(2000),
+            }
+            for policy, location in (("policyId", "locationId"), ("elsewherePolicyId", "otherLocationId"))
+        ],
+        "supplies": [
+            {
+                "id": ids[supply],
+                "product_id": ids["productMasterId"],
+                "location_id": ids[location],
+                "quantity": Decimal(40),
+                "due_on": _expiry(),
+                "source_id": f"PO-{mark}",
+            }
+            for supply, location in (("supplyId", "locationId"), ("elsewhereSupplyId", "otherLocationId"))
         ],
         "stock_levels": [
             {"product_id": ids["productMasterId"], "location_id": ids["locationId"], "min_qty": Decimal(10)}
