@@ -29,6 +29,7 @@ from app.session_api.inventory import InventoryController
 from app.session_api.invitations import InvitationController
 from app.session_api.issues import IssueController
 from app.session_api.levels import LevelController
+from app.session_api.lot_control import LotControlController
 from app.session_api.lot_correction import LotCorrectionController
 from app.session_api.lots import LotController
 from app.session_api.movements import MovementController
@@ -66,6 +67,8 @@ from infra.db.checks import patiently, refuse_unfit, schema_trouble
 from infra.db.errors import refusal
 from infra.db.pool import APP_ROLE, Database
 from infra.db.work import beginning
+from infra.expiry.control import SqlLotControl
+from infra.expiry.gs1 import Gs1ElementStrings
 from infra.ledger.answers import SqlAnswers
 from infra.ledger.candidates import SqlIssueReads
 from infra.ledger.counts import CountSqlWork
@@ -135,6 +138,7 @@ CONTROLLERS: Sequence[ControllerRouterHandler] = (
     IssueController,
     LevelController,
     LocationController,
+    LotControlController,
     LotController,
     LotCorrectionController,
     MovementController,
@@ -225,6 +229,7 @@ def ports(
     database: Database, revocations: AccessListener, *, queue_limit: int = 10_000, free_guesses: int = 5
 ) -> Mapping[str, object]:
     """The areas' ports under the names that handlers ask for."""
+    policy = LazyPolicy(SqlAccess(database))
     return {
         "analytics": SqlAnalyticsReads(database),
         "answers": SqlAnswers(database),
@@ -240,16 +245,18 @@ def ports(
         "begin_rights": beginning(database, SqlRightsWork),
         "catalog": SqlCatalogQueries(database),
         "channels": SqlChannelQueries(database),
-        "delegations": SqlDelegations(database, LazyPolicy(SqlAccess(database))),
+        "delegations": SqlDelegations(database, policy),
+        "element_strings": Gs1ElementStrings(),
         "goods_reads": SqlGoodsReads(database),
         "history": SqlMovementReader(database),
         "invitations": SqlInvitations(database),
         "issue_reads": SqlIssueReads(database),
         "ledger": GroupedLedger(database, queue_limit=queue_limit),
         "login_throttle": SqlLoginThrottle(database, of_account(free_guesses)) if free_guesses else NoThrottle(),
+        "lot_control": SqlLotControl(database),
         "lot_move_reads": SqlLotMoveReads(database),
         "people": SqlPeopleReads(database),
-        "policy": LazyPolicy(SqlAccess(database)),
+        "policy": policy,
         "reference": CachedReference(database, listener=revocations),
         "revocations": revocations,
         "reversal_reads": SqlReversalReads(database),
