@@ -21,6 +21,8 @@ from domain.access.ports import (
 from domain.access.rules import tenant_rules
 from infra.access.changes import Kind
 from infra.db.pool import Database, Driver
+from infra.db.work import ACTING, encoded
+from infra.observability.requests import current_request_id
 
 BY_EMAIL = "SELECT user_id, password_hash, is_active, tenant_id, tenant_slug FROM auth_by_email($1)"
 BY_SESSION = """
@@ -60,6 +62,11 @@ async def begin_session(driver: Driver, session: NewSession) -> None:
         session.lifetime,
         session.user_agent,
     )
+
+
+def _who(session_id: UUID) -> str:
+    """Nobody is known yet when a session begins: the trail names the person whose session it is."""
+    return encoded({"sessionId": session_id, "requestId": current_request_id()})
 
 
 class SqlAccess:
@@ -120,11 +127,13 @@ class SqlAccess:
         return tenant_rules(Rule(role=row["role"], permission=row["permission"]) for row in rows)
 
     async def begin(self, session: NewSession) -> None:
-        async with self._database.bound(session.tenant_id) as driver:
+        async with self._database.transaction(session.tenant_id) as driver:
+            await driver.execute(ACTING, _who(session.id))
             await begin_session(driver, session)
 
     async def end(self, *, tenant_id: UUID, session_id: UUID) -> None:
-        async with self._database.bound(tenant_id) as driver:
+        async with self._database.transaction(tenant_id) as driver:
+            await driver.execute(ACTING, _who(session_id))
             await driver.execute(END, tenant_id, session_id)
 
     async def seen(self, kind: Kind, tenant_id: UUID, ids: Iterable[UUID]) -> None:

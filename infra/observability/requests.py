@@ -17,6 +17,12 @@ def request_id(offered: str | None) -> str:
     return uuid7().hex
 
 
+def current_request_id() -> str | None:
+    """The id of the request that is being answered, where one is."""
+    bound: str | None = structlog.contextvars.get_contextvars().get("request_id")
+    return bound
+
+
 def method_label(method: str) -> str:
     """The method, or `OTHER`: whoever makes methods up does not make up time series."""
     return method if method in METHODS else "OTHER"

@@ -1,0 +1,218 @@
+"""Every change has exactly one record, made with it, and every record a change (P-48).
+
+What changes is counted by triggers of the test's own on every table, and compared with the audit trail row by row:
+by the transaction that wrote both, the kind of thing and what happened to it.
+"""
+
+import re
+from collections import Counter
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import AsyncExitStack
+from typing import Any
+
+import asyncpg
+import httpx
+import msgspec
+import pytest
+
+from infra.postgres import Running
+from tests.e2e.api.company import PASSWORD, Company, add_user, begin_session, found_company
+from tests.e2e.api.forms import bodies
+from tests.e2e.api.inside import inside
+from tests.e2e.api.operations import Operation, all_operations
+from tests.lab import DatabaseUrls, a_database
+from tests.ledger.promises import show
+
+type Connection = asyncpg.Connection[Any]
+
+OF_THE_LEDGER = {
+    "audit_log": "the trail itself",
+    "channel_usage": "adds up reservations",
+    "events": "tells of what is on record already",
+    "idempotency_keys": "what was answered, for a retry",
+    "ledger_heads": "counts the ledger",
+    "movements": "the ledger is its own record",
+    "postings": "the ledger is its own record",
+    "reservation_lines": "which stock lines serve a reservation, which is on record itself",
+    "stock_counts": "follows from the ledger",
+    "stock_lines": "follows from the ledger",
+    "stock_totals": "follows from the ledger",
+}
+"""Tables whose changes leave no row in the log, and why."""
+NO_CHANGE = {"sessions": {"seen_at"}, "api_keys": {"used_at"}, "users": {"password_hash"}}
+"""What may change without a record: uses are noted, and a password's hash is nobody's to read."""
+ENTITIES = re.compile(r"EXECUTE FUNCTION audit_change\('([a-z_]+)'")
+RECORDED = {"PERMISSION_DENIED", "LOCATION_DENIED", "CSRF_FAILED", "SELF_APPROVAL"}
+SECRET = re.compile(r"sk_live_\w{16}|\$argon2|token_hash|key_hash|password_hash")
+
+_TABLES = """
+    SELECT c.relname, (
+        SELECT pg_get_triggerdef(t.oid) FROM pg_trigger t
+        WHERE t.tgrelid = c.oid AND t.tgname = 'changes_are_audited'
+    ) AS audited
+    FROM pg_class c
+    WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND c.relname <> 'alembic_version'
+    ORDER BY 1
+"""
+_WATCH = """
+    CREATE SCHEMA watch;
+    CREATE TABLE watch.changes (name text, op text, before jsonb, after jsonb);
+    CREATE FUNCTION watch.note() RETURNS trigger LANGUAGE plpgsql
+    SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    BEGIN
+        INSERT INTO watch.changes VALUES (TG_TABLE_NAME, TG_OP,
+            CASE WHEN TG_OP <> 'INSERT' THEN to_jsonb(OLD) END,
+            CASE WHEN TG_OP <> 'DELETE' THEN to_jsonb(NEW) END);
+        RETURN NULL;
+    END
+    $$;
+"""
+WALKED = """
+    SELECT action, actor_id, request_id
+    FROM (SELECT * FROM audit_log WHERE outcome = 'DONE' ORDER BY id OFFSET $1) since
+    WHERE action <> 'session.created' OR request_id IS NOT NULL
+"""
+_DONE = {"INSERT": "created", "UPDATE": "changed", "DELETE": "deleted"}
+
+
+@pytest.fixture(scope="module")
+def watched(cluster: Running, template: str) -> Iterator[DatabaseUrls]:
+    """A database of its own, that gets triggers of the test's."""
+    with a_database(cluster, template) as urls:
+        yield urls
+
+
+@pytest.fixture(scope="module")
+async def owner(watched: DatabaseUrls) -> AsyncGenerator[Connection]:
+    connection = await asyncpg.connect(watched.admin_url)
+    yield connection
+    await connection.close()
+
+
+async def audited(owner: Connection) -> dict[str, str]:
+    """The entity that each audited table is of."""
+    found = {}
+    for name, trigger in await owner.fetch(_TABLES):
+        if trigger is not None:
+            match = ENTITIES.search(trigger)
+            assert match is not None, trigger
+            found[name] = match[1]
+    return found
+
+
+async def watch(owner: Connection, tables: dict[str, str]) -> None:
+    """Count every change from here on."""
+    await owner.execute(_WATCH)
+    for name in tables:
+        await owner.execute(
+            f"CREATE TRIGGER watched AFTER INSERT OR UPDATE OR DELETE ON {name} "
+            "FOR EACH ROW EXECUTE FUNCTION watch.note()"
+        )
+
+
+async def changes(owner: Connection, tables: dict[str, str]) -> Counter[tuple[str, str]]:
+    """What has changed, by transaction and action."""
+    found: Counter[tuple[str, str]] = Counter()
+    for row in await owner.fetch("SELECT xmin::text AS tx, * FROM watch.changes"):
+        silent = NO_CHANGE.get(row["name"], set()) | {"updated_at"}
+        before, after = (
+            {name: value for name, value in msgspec.json.decode(row[side] or "{}").items() if name not in silent}
+            for side in ("before", "after")
+        )
+        if before != after:
+            found[row["tx"], f"{tables[row['name']]}.{_DONE[row['op']]}"] += 1
+    return found
+
+
+async def records(owner: Connection, before: int) -> Counter[tuple[str, str]]:
+    """What is on record, by transaction and action."""
+    rows = await owner.fetch(
+        "SELECT xmin::text AS tx, action FROM audit_log WHERE outcome = 'DONE' ORDER BY id OFFSET $1", before
+    )
+    return Counter((row["tx"], row["action"]) for row in rows)
+
+
+class Walk:
+    """Somebody who sends every write that there is."""
+
+    def __init__(self, http: httpx.AsyncClient, owner: Connection, company: Company) -> None:
+        self.http = http
+        self.owner = owner
+        self.company = company
+        self.codes: dict[str, str] = {}
+        self.succeeded: set[str] = set()
+        self.said: list[str] = []
+
+    async def send(self, operation: Operation, body: Any, user_id: Any) -> None:
+        """One request in a session of its own, under an id of its own."""
+        session = await begin_session(self.owner, self.company, user_id)
+        request_id = f"walk-{operation.id}-{len(self.codes):04}"
+        filled = self.company.fill(body)
+        answer = await self.http.request(
+            operation.method,
+            self.company.path(operation.path, spare=operation.method == "DELETE"),
+            params=self.company.fill(operation.query),
+            headers={**({} if operation.is_public else session.headers), "X-Request-ID": request_id},
+            **({} if filled is None else {"json": filled}),
+        )
+        self.said += [session.token, session.csrf]
+        self.codes[request_id] = "" if answer.is_success else answer.json()["details"]["code"]
+        if answer.is_success:
+            self.succeeded.add(operation.id)
+
+
+def writes() -> list[Operation]:
+    return [operation for operation in all_operations() if not operation.is_safe]
+
+
+async def test_every_table_is_audited_or_said_not_to_be(owner: Connection) -> None:
+    tables = {name: trigger is not None for name, trigger in await owner.fetch(_TABLES)}
+
+    silent = {name for name, is_audited in tables.items() if not is_audited}
+
+    assert silent == OF_THE_LEDGER.keys()
+
+
+async def test_each_change_has_one_record_and_each_record_one_change(
+    watched: DatabaseUrls, owner: Connection
+) -> None:
+    company = await found_company(owner, "audited")
+    boss, viewer = await add_user(owner, company, "admin"), await add_user(owner, company, "viewer")
+    tables = await audited(owner)
+    before = await owner.fetchval("SELECT count(*) FROM audit_log WHERE outcome = 'DONE'")
+    posted = await owner.fetchval("SELECT count(*) FROM postings")
+    await watch(owner, tables)
+    async with AsyncExitStack() as stack:
+        app = await stack.enter_async_context(inside(watched))
+        walk = Walk(app.http, owner, company)
+        for operation in writes():
+            for body in bodies(operation):
+                await walk.send(operation, body, boss)
+            await walk.send(operation, operation.example, viewer)
+
+    assert app.faults == []
+    changed, recorded = await changes(owner, tables), await records(owner, before)
+    orphans = (recorded - changed) + (changed - recorded)
+    refusals = await owner.fetch("SELECT request_id, actor_id FROM audit_log WHERE outcome = 'REFUSED'")
+    show("P-48", changes=changed.total(), records=recorded.total(), orphans=orphans.total(), refused=len(refusals))
+    assert orphans == Counter()
+    # The test makes its sessions itself, by no request.
+    walked = await owner.fetch(WALKED, before)
+    assert [tuple(row) for row in walked if None in tuple(row)] == []
+    assert {row["request_id"] for row in walked} <= walk.codes.keys()
+    postings = await owner.fetch("SELECT actor_id, request_id FROM postings ORDER BY id OFFSET $1", posted)
+    assert len(postings) >= len([o for o in walk.succeeded if "nventory" in o])
+    assert all(row["request_id"] in walk.codes and row["actor_id"] is not None for row in postings)
+    denied = Counter(request_id for request_id, code in walk.codes.items() if code in RECORDED)
+    assert Counter(row["request_id"] for row in refusals) == denied
+    assert denied.total() > len(writes()) // 2
+    assert all(row["actor_id"] is not None for row in refusals)
+
+
+async def test_nothing_secret_is_in_the_trail(owner: Connection) -> None:
+    rows = await owner.fetch("SELECT a::text FROM audit_log a")
+    whole = "\n".join(row[0] for row in rows)
+
+    assert len(rows) > 100
+    assert SECRET.findall(whole) == []
+    assert PASSWORD not in whole
