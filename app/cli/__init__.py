@@ -6,7 +6,7 @@ import traceback
 import click
 
 from app.cli.audit import audit
-from app.cli.backup import backup, restore
+from app.cli.backup import backup, prune, restore
 from app.cli.console import Exit, emit_json
 from app.cli.database import db, migrate
 from app.cli.doctor import doctor
@@ -49,7 +49,7 @@ def storekeeper() -> None:
 
 for command in (audit, run, serve, migrate, demo, ledger, db, tenant, user, key, doctor):
     storekeeper.add_command(command)
-for command in (backup, restore):
+for command in (backup, restore, prune):
     db.add_command(command)
 
 

@@ -31,6 +31,7 @@ class BackupTools(Protocol):
     def restore_backup(
         self, folder: Path, *, to: Path, at: datetime | None, archive: Path | None, progress: OnProgress
     ) -> Any: ...
+    def prune_archive(self, folder: Path, archive: Path | None, progress: OnProgress) -> int: ...
     def check_files(self, running: Any, progress: OnProgress) -> bool: ...
 
 
@@ -119,6 +120,34 @@ def restore(*, folder: Path, to: Path, at: datetime | None, archive: Path | None
         _tell(restored, report, at)
     if report.drift_count:
         raise SystemExit(Exit.CHECK_FAILED)
+
+
+@click.command(
+    short_help="Remove the archived log that older backups need.",
+    epilog=examples("storekeeper db prune --oldest /backups/2026-11-15"),
+)
+@click.option(
+    "--oldest",
+    "folder",
+    required=True,
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="The oldest backup that is kept; it is checked first.",
+)
+@click.option(
+    "--archive",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Where the archived log is now, if it was moved.",
+)
+def prune(*, folder: Path, archive: Path | None) -> None:
+    """Remove the archived log that only older backups than the oldest one kept could use."""
+    tools: BackupTools = composition().backup_tools()
+    try:
+        with progress() as report_progress:
+            removed = tools.prune_archive(folder, archive, report_progress)
+    except tools.DamagedBackup as damaged:
+        say(f"Error: {damaged} Nothing was removed.")
+        raise SystemExit(Exit.CHECK_FAILED) from damaged
+    click.echo(f"{removed:,} segments of 16 MB removed.")
 
 
 def _send_the_rest(main: Composition, settings: Settings, tools: BackupTools, folder: Path) -> None:

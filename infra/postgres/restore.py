@@ -94,6 +94,23 @@ def restore_backup(
     return Restored(home=home, backup=backup, segments=segments, last=last)
 
 
+def prune_archive(folder: Path, archive: Path | None, progress: OnProgress) -> int:
+    """Remove the archived log that only backups older than the one in `folder` need; how many segments that were.
+
+    Raises:
+        DamagedBackup: nothing is removed, since this backup could not take the place of the older ones.
+    """
+    backup = verify_backup(folder, find_binaries(major=_major(read_backup(folder))), progress)
+    log = _log_of(backup, archive)
+    if log is None:
+        raise DatabaseTrouble("This backup was taken without an archived log.")
+    first = _first_segment(folder / "base")
+    old = [path for path in log.iterdir() if SEGMENT.match(path.name) and _is_before(path.name, first)]
+    for path in old:
+        path.unlink()
+    return sum(1 for path in old if SEGMENT.fullmatch(path.name))
+
+
 def check_files(running: Running, progress: OnProgress) -> bool:
     """Have PostgreSQL check its tables and indexes for damage; False where it has no program for it.
 
@@ -183,7 +200,7 @@ def _recover(
     wanted: list[str] = []
     if log is not None:
         _refuse_unreadable(cluster, log)
-        wanted = _segments(log, _START.findall((cluster.data / "backup_label").read_text())[0])
+        wanted = _segments(log, _first_segment(cluster.data))
         settings |= {
             "restore_command": fetching(log),
             # The log of a copy that was once made from this one is another history: do not wander off into it.
@@ -209,6 +226,16 @@ def _recover(
         )
     last = _LAST.findall(cluster.log.read_text(errors="replace"))
     return len(replayed), last[-1].strip() if last else None
+
+
+def _first_segment(data: Path) -> str:
+    """The oldest part of the log that a copied data folder needs."""
+    found: list[str] = _START.findall((data / "backup_label").read_text())
+    return found[0]
+
+
+def _is_before(name: str, first: str) -> bool:
+    return name[:8] == first[:8] and name[:24] < first
 
 
 def _segments(log: Path, first: str) -> list[str]:

@@ -21,7 +21,7 @@ from infra.ledger.grouping import GroupedLedger
 from infra.ledger.verify import verify
 from infra.postgres import DatabaseTrouble, Running, Server
 from infra.postgres.backup import Backup, DamagedBackup, take_backup
-from infra.postgres.restore import Restored, check_files, restore_backup, send_to_archive
+from infra.postgres.restore import Restored, check_files, prune_archive, restore_backup, send_to_archive
 from tests.lab import migrate
 from tests.ledger.builders import Warehouse, a_move, a_warehouse
 
@@ -243,6 +243,26 @@ def test_a_gap_in_the_archived_log_is_not_taken_for_its_end(history: History) ->
             restore_backup(history.path, to=to, at=None, archive=log, progress=silent)
         assert not to.exists()
     finally:
+        shutil.rmtree(log)
+
+
+def test_pruning_leaves_what_the_oldest_backup_kept_needs(history: History) -> None:
+    log = history.folder / "pruned"
+    shutil.copytree(Path(history.backup.archive or ""), log)
+    for path in log.iterdir():
+        path.chmod(0o644)
+    try:
+        removed = prune_archive(history.path, log, silent)
+
+        assert removed >= 1
+        assert len(list(log.glob("0*"))) == len(archived(history.backup)) - removed
+        with restored(history, archive=log) as (copy, _):
+            assert copy.segments > 1
+        flip_needed_log(history.path / "base")
+        with pytest.raises(DamagedBackup):
+            prune_archive(history.path, log, silent)
+    finally:
+        flip_needed_log(history.path / "base")
         shutil.rmtree(log)
 
 
