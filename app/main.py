@@ -29,7 +29,6 @@ from app.session_api.inventory import InventoryController
 from app.session_api.invitations import InvitationController
 from app.session_api.issues import IssueController
 from app.session_api.levels import LevelController
-from app.session_api.lot_control import LotControlController
 from app.session_api.lot_correction import LotCorrectionController
 from app.session_api.lots import LotController
 from app.session_api.movements import MovementController
@@ -67,8 +66,6 @@ from infra.db.checks import patiently, refuse_unfit, schema_trouble
 from infra.db.errors import refusal
 from infra.db.pool import APP_ROLE, Database
 from infra.db.work import beginning
-from infra.expiry.control import SqlLotControl
-from infra.expiry.gs1 import Gs1ElementStrings
 from infra.ledger.answers import SqlAnswers
 from infra.ledger.candidates import SqlIssueReads
 from infra.ledger.counts import CountSqlWork
@@ -138,7 +135,6 @@ CONTROLLERS: Sequence[ControllerRouterHandler] = (
     IssueController,
     LevelController,
     LocationController,
-    LotControlController,
     LotController,
     LotCorrectionController,
     MovementController,
@@ -246,14 +242,12 @@ def ports(
         "catalog": SqlCatalogQueries(database),
         "channels": SqlChannelQueries(database),
         "delegations": SqlDelegations(database, policy),
-        "element_strings": Gs1ElementStrings(),
         "goods_reads": SqlGoodsReads(database),
         "history": SqlMovementReader(database),
         "invitations": SqlInvitations(database),
         "issue_reads": SqlIssueReads(database),
         "ledger": GroupedLedger(database, queue_limit=queue_limit),
         "login_throttle": SqlLoginThrottle(database, of_account(free_guesses)) if free_guesses else NoThrottle(),
-        "lot_control": SqlLotControl(database),
         "lot_move_reads": SqlLotMoveReads(database),
         "people": SqlPeopleReads(database),
         "policy": policy,
