@@ -5,9 +5,10 @@ and read decimals as binary floats. Responses write decimals as JSON numbers.
 """
 
 import re
+from collections.abc import Set as AbstractSet
 from decimal import Decimal
 from functools import lru_cache
-from typing import Annotated, Any, override
+from typing import Annotated, Any, ClassVar, override
 
 import msgspec
 from litestar import Request, Response
@@ -19,6 +20,9 @@ from domain.values import Quantity, clean_text, encodable
 
 LONGEST_STRING = 10_000
 DEEPEST = 32
+SEPARATOR, SEPARATOR_SHOWN = "\x1d", "\u241d"
+"""What stands between the parts of a barcode (FNC1), and the sign that shows it."""
+_NOTHING: frozenset[str] = frozenset()
 
 type Text64 = Annotated[str, Meta(min_length=1, max_length=64)]
 type Text200 = Annotated[str, Meta(min_length=1, max_length=200)]
@@ -29,6 +33,9 @@ type Version = Annotated[int, Meta(ge=1, le=2_147_483_647)]
 
 class Body(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
     """A request body. Repeat `kw_only=True` on each subclass: it is not inherited, the rest is."""
+
+    scanned: ClassVar[frozenset[str]] = frozenset()
+    """Texts that a scanner writes, by name, at any depth: the separator in them (ASCII 29) comes in as a sign."""
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -93,7 +100,7 @@ def decode(body: bytes, wanted: Any) -> Any:
     """
     try:
         plain = _plain.decode(body)
-        raw = _cleaned(plain, "", 0)
+        raw = _cleaned(plain, "", 0, getattr(wanted, "scanned", _NOTHING))
         _refuse_repetition(body, plain)
         return msgspec.convert(raw, wanted, strict=True, dec_hook=dec_hook)
     except msgspec.ValidationError as problem:
@@ -112,7 +119,7 @@ def dec_hook(wanted: type, value: Any) -> Any:
     raise NotImplementedError(wanted)
 
 
-def _cleaned(value: Any, path: str, depth: int) -> Any:
+def _cleaned(value: Any, path: str, depth: int, scanned: AbstractSet[str]) -> Any:
     if depth > DEEPEST:
         raise FieldError((path, f"is nested deeper than {DEEPEST} levels"))
     if isinstance(value, str):
@@ -121,11 +128,19 @@ def _cleaned(value: Any, path: str, depth: int) -> Any:
         except ValueError as problem:
             raise FieldError((path, str(problem))) from None
     if isinstance(value, list):
-        return [_cleaned(item, f"{path}[{n}]", depth + 1) for n, item in enumerate(value)]
+        return [_cleaned(item, f"{path}[{n}]", depth + 1, scanned) for n, item in enumerate(value)]
     if isinstance(value, dict):
         if not all(key.isprintable() for key in value):
             raise FieldError((path, "must not have control characters in its names"))
-        return {key: _cleaned(item, f"{path}.{key}" if path else key, depth + 1) for key, item in value.items()}
+        return {
+            key: _cleaned(
+                item.replace(SEPARATOR, SEPARATOR_SHOWN) if key in scanned and isinstance(item, str) else item,
+                f"{path}.{key}" if path else key,
+                depth + 1,
+                scanned,
+            )
+            for key, item in value.items()
+        }
     return value
 
 

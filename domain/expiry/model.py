@@ -63,6 +63,8 @@ class KnownLot(msgspec.Struct, frozen=True, kw_only=True):
     status: LotStatus = LotStatus.ACTIVE
     is_new: bool = False
     """Whether it was made by this very unit of work."""
+    is_held: bool = False
+    """Whether a hold lies on all of it, as far as that was asked for."""
 
     @property
     def key(self) -> LotKey:

@@ -108,6 +108,10 @@ def _mismatch(lot_number: str, given: date | None, known: date | None) -> list[F
 def _status(existing: KnownLot) -> tuple[list[Finding], list[Finding]]:
     """What the lot's own status refuses, and what it warns of."""
     match existing.status:
+        case LotStatus.ACTIVE if existing.is_held:
+            # As with a recall below.
+            message = "a hold lies on the lot: what comes in will not be available"
+            return [], [Finding(field=LOT, message=message, code=Code.LOT_ON_HOLD)]
         case LotStatus.ACTIVE:
             return [], []
         case LotStatus.INACTIVE:

@@ -33,6 +33,13 @@ FACTS = f"""
         FROM lots x WHERE x.tenant_id = $1 AND x.product_id = w.product_id AND x.number = w.number OFFSET 0
     ) l ON true
 """  # noqa: S608 - of constants
+HELD_FACTS = f"""
+    SELECT f.*, EXISTS (
+        SELECT FROM holds h
+        WHERE h.tenant_id = $1 AND h.lot_id = f.lot_id AND h.state = 'ACTIVE' AND h.scope = 'LOT'
+    ) AS is_held
+    FROM ({FACTS}) f
+"""  # noqa: S608 - of constants
 # In the order of the keys: two that make the same lots wait for each other and do not lock crosswise.
 MAKE = """
     INSERT INTO lots (tenant_id, id, product_id, number, expires_on, manufactured_on, supplier_lot, is_default)
@@ -60,7 +67,7 @@ class LotSqlWork(SqlWork):
 
     async def lot_facts(self, wanted: Collection[LotKey], *, location_id: UUID | None = None) -> LotFacts:
         """One statement."""
-        return await _facts(self.driver, self.act.tenant_id, wanted, location_id)
+        return await read_facts(self.driver, self.act.tenant_id, wanted, location_id)
 
     async def ensure_lots(self, lots: Sequence[NewLot]) -> Mapping[LotKey, KnownLot]:
         """One statement; two when another transaction made one of them since."""
@@ -97,15 +104,21 @@ class SqlLotQueries:
         self, tenant_id: UUID, wanted: Collection[LotKey], *, location_id: UUID | None = None
     ) -> LotFacts:
         async with self._database.bound(tenant_id) as driver:
-            return await _facts(driver, tenant_id, wanted, location_id)
+            return await read_facts(driver, tenant_id, wanted, location_id)
 
 
-async def _facts(
-    driver: Driver, tenant_id: UUID, wanted: Collection[LotKey], location_id: UUID | None
+async def read_facts(
+    driver: Driver,
+    tenant_id: UUID,
+    wanted: Collection[LotKey],
+    location_id: UUID | None,
+    *,
+    with_holds: bool = False,
 ) -> LotFacts:
+    """The facts in one statement, if wanted with whether a hold lies on each lot."""
     keys = list(wanted)
     products, numbers = [product for product, _ in keys], [number for _, number in keys]
-    rows = await driver.fetch(FACTS, tenant_id, location_id, products, numbers)
+    rows = await driver.fetch(HELD_FACTS if with_holds else FACTS, tenant_id, location_id, products, numbers)
     if not rows:
         raise not_found("location", field="locationId")
     known = [row for row in rows if row["product_id"] is not None]
@@ -125,4 +138,5 @@ def _known(row: Record, *, is_new: bool = False) -> KnownLot:
         expires_on=row["expires_on"],
         status=LotStatus(row["status"]),
         is_new=is_new,
+        is_held=bool(row.get("is_held")),
     )

@@ -87,7 +87,9 @@ async def test_lists_show_what_is_here_and_nothing_of_elsewhere(
 ) -> None:
     told = []
     for operation in (o for o in guarded() if o.is_safe):
-        queries: list[dict[str, Any]] = [company.fill(operation.query), {}]
+        queries: list[dict[str, Any]] = [company.fill(operation.query)]
+        if not any(parameter.get("required") for parameter in operation.parameters("query")):
+            queries.append({})
         for query in queries:
             answer = await http.get(company.path(operation.path), params=query, headers=dict(caller))
 

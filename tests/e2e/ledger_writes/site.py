@@ -18,6 +18,7 @@ from app.http.tracing import Traced
 from app.main import ports
 from app.session_api.adjustments import AdjustmentController
 from app.session_api.issues import IssueController
+from app.session_api.lot_control import LotControlController
 from app.session_api.lot_correction import LotCorrectionController
 from app.session_api.receipts import ReceiptController
 from app.session_api.record_stock import RecordStockController
@@ -37,6 +38,7 @@ from tests.lab import DatabaseUrls
 CONTROLLERS = (
     AdjustmentController,
     IssueController,
+    LotControlController,
     LotCorrectionController,
     ReceiptController,
     RecordStockController,

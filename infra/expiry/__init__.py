@@ -1,0 +1,1 @@
+"""Expired stock: reads, disposal, destruction, trace, and what barcodes say."""
