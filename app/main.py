@@ -22,6 +22,7 @@ from app.session_api.audit import AuditController
 from app.session_api.auth import AuthController
 from app.session_api.bins import BinController
 from app.session_api.categories import CategoryController
+from app.session_api.channel_location import ChannelLocationController
 from app.session_api.channels import ChannelController
 from app.session_api.delegations import DelegationController
 from app.session_api.documents import DocumentController
@@ -29,6 +30,7 @@ from app.session_api.inventory import InventoryController
 from app.session_api.invitations import InvitationController
 from app.session_api.issues import IssueController
 from app.session_api.levels import LevelController
+from app.session_api.lot_control import LotControlController
 from app.session_api.lot_correction import LotCorrectionController
 from app.session_api.lots import LotController
 from app.session_api.movements import MovementController
@@ -58,6 +60,7 @@ from infra.access.store import SqlAccess
 from infra.authz.lazy import LazyPolicy
 from infra.availability.channels import SqlChannelQueries, SqlChannelWork
 from infra.availability.claims import ClaimSqlWork
+from infra.availability.matrix import SqlMatrixReads
 from infra.availability.reads import SqlAvailability
 from infra.catalog.queries import SqlCatalogQueries
 from infra.catalog.repository import SqlCatalogWork
@@ -66,6 +69,8 @@ from infra.db.checks import patiently, refuse_unfit, schema_trouble
 from infra.db.errors import refusal
 from infra.db.pool import APP_ROLE, Database
 from infra.db.work import beginning
+from infra.expiry.control import SqlLotControl
+from infra.expiry.gs1 import Gs1ElementStrings
 from infra.ledger.answers import SqlAnswers
 from infra.ledger.candidates import SqlIssueReads
 from infra.ledger.counts import CountSqlWork
@@ -126,6 +131,7 @@ CONTROLLERS: Sequence[ControllerRouterHandler] = (
     BinController,
     CategoryController,
     ChannelController,
+    ChannelLocationController,
     CheckController,
     ConversionController,
     DelegationController,
@@ -135,6 +141,7 @@ CONTROLLERS: Sequence[ControllerRouterHandler] = (
     IssueController,
     LevelController,
     LocationController,
+    LotControlController,
     LotController,
     LotCorrectionController,
     MovementController,
@@ -240,14 +247,17 @@ def ports(
         "begin_people": beginning(database, SqlPeopleWork),
         "begin_rights": beginning(database, SqlRightsWork),
         "catalog": SqlCatalogQueries(database),
-        "channels": SqlChannelQueries(database),
+        "channel_matrix": SqlMatrixReads(database),
+        "channel_queries": SqlChannelQueries(database),
         "delegations": SqlDelegations(database, policy),
+        "element_strings": Gs1ElementStrings(),
         "goods_reads": SqlGoodsReads(database),
         "history": SqlMovementReader(database),
         "invitations": SqlInvitations(database),
         "issue_reads": SqlIssueReads(database),
         "ledger": GroupedLedger(database, queue_limit=queue_limit),
         "login_throttle": SqlLoginThrottle(database, of_account(free_guesses)) if free_guesses else NoThrottle(),
+        "lot_control": SqlLotControl(database),
         "lot_move_reads": SqlLotMoveReads(database),
         "people": SqlPeopleReads(database),
         "policy": policy,

@@ -155,7 +155,7 @@ class ChannelController(Controller):
         self,
         *,
         act: NamedDependency[SkipValidation[Act]],
-        channels: NamedDependency[SkipValidation[ChannelQueries]],
+        channel_queries: NamedDependency[SkipValidation[ChannelQueries]],
         search: Search = None,
         type_: FromQuery[Annotated[ChannelType | None, QueryParameter(name="type")]] = None,
         active: Active = None,
@@ -166,7 +166,7 @@ class ChannelController(Controller):
     ) -> Json[ChannelList]:
         wanted = asked(sort=sort, page=page, limit=limit, cursor=cursor)
         filters = ChannelFilter(search=searched(search), type=type_, is_active=active)
-        found = await channels.channels.page(act.tenant_id, filters, wanted.window)
+        found = await channel_queries.channels.page(act.tenant_id, filters, wanted.window)
         shown = [shown_to(act.scope, channel) for channel in found.items]
         return Json(listed(ChannelList, wanted, msgspec.structs.replace(found, items=shown)))
 
@@ -232,7 +232,7 @@ class ChannelController(Controller):
         self,
         *,
         act: NamedDependency[SkipValidation[Act]],
-        channels: NamedDependency[SkipValidation[ChannelQueries]],
+        channel_queries: NamedDependency[SkipValidation[ChannelQueries]],
         channel_id: Annotated[UUID | None, QueryParameter(name="channelId")] = None,
         location_id: Annotated[UUID | None, QueryParameter(name="locationId")] = None,
         product_master_id: Annotated[UUID | None, QueryParameter(name="productMasterId")] = None,
@@ -248,7 +248,7 @@ class ChannelController(Controller):
             within=None if act.scope is None else sorted(act.scope),
         )
         return Json(
-            listed(PolicyList, wanted, await channels.policies.page(act.tenant_id, filters, wanted.window))
+            listed(PolicyList, wanted, await channel_queries.policies.page(act.tenant_id, filters, wanted.window))
         )
 
     @route(

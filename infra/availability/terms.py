@@ -102,6 +102,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     now: datetime
     offers: dict[Place, Offer]
     channels: tuple[Channel, ...]
+    policies: Policies
 
 
 _decoder = msgspec.json.Decoder(_Terms, float_hook=Decimal)
@@ -132,7 +133,7 @@ def decoded(text: str) -> Terms:
                 for supply in pool.supplies or ()
             ),
         )
-    return Terms(position=raw.position, now=raw.now, offers=offers, channels=raw.channels)
+    return Terms(position=raw.position, now=raw.now, offers=offers, channels=raw.channels, policies=policies)
 
 
 def _channel(
