@@ -20,6 +20,7 @@ from app.session_api.admin_users import AdminInvitationController, AdminUserCont
 from app.session_api.analytics import AnalyticsController
 from app.session_api.audit import AuditController
 from app.session_api.auth import AuthController
+from app.session_api.availability import AvailabilityController
 from app.session_api.bins import BinController
 from app.session_api.categories import CategoryController
 from app.session_api.channel_location import ChannelLocationController
@@ -60,6 +61,7 @@ from infra.access.store import SqlAccess
 from infra.authz.lazy import LazyPolicy
 from infra.availability.channels import SqlChannelQueries, SqlChannelWork
 from infra.availability.claims import ClaimSqlWork
+from infra.availability.lines import RecordSqlWork, SqlAvailabilityLines
 from infra.availability.matrix import SqlMatrixReads
 from infra.availability.reads import SqlAvailability
 from infra.catalog.queries import SqlCatalogQueries
@@ -128,6 +130,7 @@ CONTROLLERS: Sequence[ControllerRouterHandler] = (
     AreaController,
     AuditController,
     AuthController,
+    AvailabilityController,
     BinController,
     CategoryController,
     ChannelController,
@@ -238,10 +241,12 @@ def ports(
         "answers": SqlAnswers(database),
         "audit": SqlAuditReader(database),
         "availability": SqlAvailability(database),
+        "availability_lines": SqlAvailabilityLines(database),
         "begin_catalog": beginning(database, SqlCatalogWork),
         "begin_channels": beginning(database, SqlChannelWork),
         "begin_claims": beginning(database, ClaimSqlWork),
         "begin_count": beginning(database, CountSqlWork),
+        "begin_record": beginning(database, RecordSqlWork),
         "begin_lots": beginning(database, LotPostingSqlWork),
         "begin_settings": beginning(database, SqlSettingsWork),
         "begin_people": beginning(database, SqlPeopleWork),

@@ -510,7 +510,8 @@ BEGIN
     SELECT h.position INTO v_position FROM ledger_heads h WHERE h.tenant_id = v_tenant;
     SELECT coalesce(jsonb_agg(jsonb_build_object(
         'product_id', k.product_id, 'location_id', k.location_id, 'today', (v_now AT TIME ZONE w.time_zone)::date,
-        'is_open', w.is_active, 'on_hand', coalesce(t.on_hand, 0), 'sellable', coalesce(t.sellable, 0), 'held', coalesce(t.held, 0),
+        'is_open', w.is_active AND coalesce(v.available_from <= (v_now AT TIME ZONE w.time_zone)::date, true),
+        'on_hand', coalesce(t.on_hand, 0), 'sellable', coalesce(t.sellable, 0), 'held', coalesce(t.held, 0),
         'reserved', coalesce(t.reserved, 0), 'allocated', coalesce(t.allocated, 0), 'lapsed', g.lapsed,
         'safety_stock', coalesce(v.safety_stock, 0), 'lots', n.lots, 'lines', i.lines, 'supplies', d.supplies)
         ORDER BY k.n), '[]')
@@ -525,7 +526,7 @@ BEGIN
         WHERE x.tenant_id = v_tenant AND x.product_id = k.product_id AND x.location_id = k.location_id OFFSET 0
     ) t ON true
     LEFT JOIN LATERAL (
-        SELECT x.safety_stock FROM stock_levels x
+        SELECT x.safety_stock, x.available_from FROM stock_levels x
         WHERE x.tenant_id = v_tenant AND x.product_id = k.product_id AND x.location_id = k.location_id OFFSET 0
     ) v ON true
     CROSS JOIN LATERAL (

@@ -9,3 +9,4 @@ DROP INDEX ix_stock_lines_claimed;
 DROP TABLE availability_records, destructions, supplies, holds, reservation_lines, reservations, channel_usage,
     channel_policies, channel_locations, channels;
 REVOKE SELECT ON stock_levels FROM storekeeper_ledger;
+ALTER TABLE stock_levels DROP COLUMN available_from;

@@ -158,6 +158,7 @@ CREATE TABLE reservation_lines (
         REFERENCES stock_lines (tenant_id, id)
 );
 CREATE INDEX ix_reservation_lines_tenant_id_line_id ON reservation_lines (tenant_id, line_id);
+ALTER TABLE stock_levels ADD COLUMN available_from DATE;
 CREATE INDEX ix_stock_lines_claimed ON stock_lines (tenant_id, location_id, id) WHERE reserved > 0;
 
 CREATE TABLE holds (

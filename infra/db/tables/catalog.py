@@ -184,6 +184,7 @@ stock_levels = tenant_table(
     *quantity("reorder_qty", optional=True),
     *quantity("max_qty", optional=True),
     *quantity("safety_stock", default="0"),
+    Column("available_from", Date),
     reference("preferred_bin_id", optional=True),
     reference("source_location_id", optional=True),
     *days("lead_time_days"),
