@@ -27,7 +27,7 @@ type OnProgress = Callable[[str, int, int], None]
 
 _COUNTED = re.compile(r"(\d+)/(\d+) (?:kB|relations)")
 _DESCRIPTION = "backup.json"
-_BLOCK = 1024
+_VERIFY_TELLS_SINCE = 16
 
 
 class Backup(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -114,7 +114,8 @@ def verify_backup(folder: Path, binaries: Binaries, progress: OnProgress) -> Bac
         found = ""
     if found != backup.manifest_sha256:
         raise DamagedBackup(f"The backup in {folder} is damaged: its manifest is not the one that was written.")
-    command = [binaries.path("pg_verifybackup"), "--progress", str(base)]
+    progressing = ["--progress"] if binaries.major >= _VERIFY_TELLS_SINCE else []
+    command = [binaries.path("pg_verifybackup"), *progressing, str(base)]
     try:
         run(
             command, {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C"}, lambda *at: progress("Checking, kB", *at)
