@@ -4,13 +4,12 @@ from infra.db.checks import UnfitDatabase, patiently
 
 
 async def test_a_database_that_is_away_is_waited_for() -> None:
-    answers = iter([ConnectionRefusedError(), TimeoutError(), "open"])
+    troubles: list[Exception] = [ConnectionRefusedError(), TimeoutError()]
 
     async def attempt() -> str:
-        answer = next(answers)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+        if troubles:
+            raise troubles.pop()
+        return "open"
 
     assert await patiently(attempt) == "open"
 
