@@ -115,7 +115,7 @@ async def test_a_receipt_and_an_issue_are_two_statements_each_under_a_key_or_not
         assert len(sent) == 2, sent
 
 
-async def test_a_new_lot_adds_one_transaction_of_four(database: Database, site: Site) -> None:
+async def test_a_new_lot_adds_one_transaction_of_five(database: Database, site: Site) -> None:
     desk = Desk(database)
     milk = some_goods(site, "MILK", lot_number="M-1", expires_on=site.day(30))
 
@@ -129,7 +129,8 @@ async def test_a_new_lot_adds_one_transaction_of_four(database: Database, site: 
             goods=milk,
         )
 
-    assert len(sent) == 5, sent
+    # read; BEGIN, who acts, the lots, post, COMMIT
+    assert len(sent) == 6, sent
 
 
 async def test_a_reversal_and_a_lot_correction_are_two_statements_each(database: Database, site: Site) -> None:
@@ -167,8 +168,8 @@ async def test_a_count_is_one_read_and_one_posting_in_a_transaction(database: Da
     async with desk.counted(site) as sent, desk.begin_count(act) as work:
         await record_count(work, act=act, count=count)
 
-    # BEGIN, read, SAVEPOINT, post, RELEASE, COMMIT
-    assert len(sent) == 6, sent
+    # BEGIN, who acts, read, SAVEPOINT, post, RELEASE, COMMIT
+    assert len(sent) == 7, sent
 
 
 KEYS = """
