@@ -9,7 +9,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from infra.access.changes import CHANNEL, Change
+from infra.access.listener import confirm_once
 from infra.db.errors import refusal
 
 type Connection = asyncpg.Connection[Any]
@@ -20,8 +20,13 @@ _BOUND_BY_POLICY = "SELECT NOT (rolsuper OR rolbypassrls) FROM pg_roles WHERE ro
 
 
 @asynccontextmanager
-async def administering(admin_url: str, tenant_id: UUID | None = None) -> AsyncGenerator[Connection]:
-    """One transaction, bound to a tenant where one is given; refusals come out in the domain's words."""
+async def administering(
+    admin_url: str, tenant_id: UUID | None = None, *, revokes: bool = False
+) -> AsyncGenerator[Connection]:
+    """One transaction, bound to a tenant where one is given; refusals come out in the domain's words.
+
+    One that `revokes` ends when no running process believes any longer what was true before.
+    """
     connection = await asyncpg.connect(admin_url, server_settings={"application_name": "storekeeper-admin"})
     try:
         async with connection.transaction():
@@ -38,16 +43,13 @@ async def administering(admin_url: str, tenant_id: UUID | None = None) -> AsyncG
         raise told from error
     finally:
         await connection.close()
+    if revokes:
+        await confirm_once(admin_url)
 
 
 async def bind(connection: Connection, tenant_id: UUID) -> None:
     """Let the rest of the transaction be about this tenant."""
     await connection.execute(_BIND, str(tenant_id))
-
-
-async def announce(connection: Connection, change: Change) -> None:
-    """Tell every running process of it, with the commit."""
-    await connection.execute("SELECT pg_notify($1, $2)", CHANNEL, str(change))
 
 
 def _who() -> str:

@@ -254,3 +254,13 @@ class AccessListener:
     def _forget_answered(self, number: str) -> None:
         if number in self._rounds and self._rounds[number].answered.is_set():
             del self._rounds[number]
+
+
+async def confirm_once(url: str) -> None:
+    """`confirm` for a process that is about to end, and remembers nothing itself."""
+    listener = AccessListener(url)
+    listener.start()
+    try:
+        await listener.confirm()
+    finally:
+        await listener.stop()

@@ -1,6 +1,6 @@
 """What an operator sees and changes of tenants, people, grants and keys that are there; making them: provision.py.
 
-Whatever takes a right away is announced with the commit, so that a running application knows at once.
+Whatever takes a right away returns when no running process believes any longer that it is there.
 """
 
 from datetime import datetime, timedelta
@@ -13,8 +13,7 @@ from domain.access.credentials import hash_of, last4_of, new_api_key, prefix_of
 from domain.access.rules import email_of
 from domain.errors import DomainError, Reason
 from domain.values import new_id
-from infra.access.administering import Connection, administering, announce, bind
-from infra.access.changes import Change, Kind
+from infra.access.administering import Connection, administering, bind
 from infra.access.passwords import hash_password
 from infra.access.provision import create_api_key, create_tenant, create_user, find_tenant, grant
 
@@ -144,13 +143,12 @@ async def tenants(admin_url: str) -> list[TenantRow]:
 
 async def switch_tenant(admin_url: str, tenant_id: UUID, *, active: bool) -> bool:
     """Let a tenant's people and keys in, or nobody; whether that changed anything. Nothing is deleted."""
-    async with administering(admin_url, tenant_id) as connection:
+    async with administering(admin_url, tenant_id, revokes=True) as connection:
         changed = await connection.fetchval(
             f"UPDATE tenants {_SWITCH} WHERE id = $2 AND is_active <> $1 RETURNING true",
             active,
             tenant_id,
         )
-        await announce(connection, Change(Kind.TENANT, tenant_id))
     return bool(changed)
 
 
@@ -181,20 +179,19 @@ async def find_location(admin_url: str, tenant_id: UUID, code: str) -> UUID | No
 
 async def switch_user(admin_url: str, user_id: UUID, *, active: bool) -> bool:
     """Let a person in wherever they are a member, or nowhere; whether that changed anything."""
-    async with administering(admin_url) as connection:
+    async with administering(admin_url, revokes=True) as connection:
         await _end_sessions(connection, user_id, unless=active)
         changed = await connection.fetchval(
             f"UPDATE users {_SWITCH} WHERE id = $2 AND is_active <> $1 RETURNING true",
             active,
             user_id,
         )
-        await announce(connection, Change(Kind.USER, user_id))
     return bool(changed)
 
 
 async def switch_membership(admin_url: str, tenant_id: UUID, user_id: UUID, *, active: bool) -> bool:
     """Let a person into one tenant, or out of it; whether that changed anything. Their grants stay."""
-    async with administering(admin_url, tenant_id) as connection:
+    async with administering(admin_url, tenant_id, revokes=True) as connection:
         changed = await connection.fetchval(
             f"UPDATE memberships {_SWITCH} "
             "WHERE tenant_id = $2 AND user_id = $3 AND is_active <> $1 RETURNING true",
@@ -204,14 +201,13 @@ async def switch_membership(admin_url: str, tenant_id: UUID, user_id: UUID, *, a
         )
         if not active:
             await connection.execute(_END_SESSIONS, tenant_id, user_id)
-        await announce(connection, Change(Kind.USER, user_id))
     return bool(changed)
 
 
 async def password(admin_url: str, user_id: UUID, new: str) -> None:
     """Give a person another password; whoever is logged in with the old one is logged out everywhere."""
     hashed = hash_password(new)
-    async with administering(admin_url) as connection:
+    async with administering(admin_url, revokes=True) as connection:
         await _end_sessions(connection, user_id)
         await connection.execute(
             """
@@ -222,14 +218,13 @@ async def password(admin_url: str, user_id: UUID, new: str) -> None:
             user_id,
             hashed,
         )
-        await announce(connection, Change(Kind.USER, user_id))
 
 
 async def revoke_grant(
     admin_url: str, tenant_id: UUID, user_id: UUID, role: str, location_id: UUID | None = None
 ) -> bool:
     """Take a role away, at the one location or the one that is for all; whether they held it."""
-    async with administering(admin_url, tenant_id) as connection:
+    async with administering(admin_url, tenant_id, revokes=True) as connection:
         taken = await connection.fetchval(
             """
             DELETE FROM grants
@@ -241,7 +236,6 @@ async def revoke_grant(
             role,
             location_id,
         )
-        await announce(connection, Change(Kind.USER, user_id))
     return bool(taken)
 
 
@@ -253,9 +247,8 @@ async def keys(admin_url: str, tenant_id: UUID) -> list[KeyRow]:
 
 async def revoke_key(admin_url: str, tenant_id: UUID, key_id: UUID) -> bool:
     """End a key for good; whether it was in use."""
-    async with administering(admin_url, tenant_id) as connection:
+    async with administering(admin_url, tenant_id, revokes=True) as connection:
         revoked = await connection.fetchval(_REVOKE, tenant_id, key_id)
-        await announce(connection, Change(Kind.KEY, key_id))
     return bool(revoked)
 
 
@@ -264,14 +257,13 @@ async def rotate_key(
 ) -> tuple[UUID, str, datetime]:
     """A successor with the same rights, its text (told here once), and when the old key ends."""
     successor_id, key = new_id(), new_api_key()
-    async with administering(admin_url, tenant_id) as connection:
+    async with administering(admin_url, tenant_id, revokes=True) as connection:
         made = await connection.fetchval(
             _ROTATE, tenant_id, key_id, successor_id, hash_of(key), prefix_of(key), last4_of(key)
         )
         if not made:
             raise DomainError(Reason.NOT_FOUND, "No such key, or it has ended: make a new one")
         ends: datetime = await connection.fetchval(_OVERLAP, tenant_id, key_id, overlap)
-        await announce(connection, Change(Kind.KEY, key_id))
     return successor_id, key, ends
 
 

@@ -1,7 +1,7 @@
 """Tenants, people, grants and keys, made from the outside: for the command line, the demonstration and tests.
 
 On a connection of the database's owner or superuser, one transaction a call, bound to the tenant all the same.
-Where access changes, it is announced, so a running application knows at once.
+Where access changes the database announces it, so a running application knows soon.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,8 +14,7 @@ from domain.access.rules import email_of
 from domain.errors import FieldError, not_found
 from domain.ledger.reasons import Pack, reasons_of
 from domain.values import clean_text, new_id
-from infra.access.administering import administering, announce
-from infra.access.changes import Change, Kind
+from infra.access.administering import administering
 from infra.access.passwords import hash_password
 from infra.authz.reviewed import reviewed
 
@@ -104,7 +103,6 @@ async def grant(
             role,
             location_id,
         )
-        await announce(connection, Change(Kind.USER, user_id))
 
 
 async def create_api_key(
@@ -146,4 +144,3 @@ async def revoke_api_key(admin_url: str, tenant_id: UUID, key_id: UUID) -> None:
             tenant_id,
             key_id,
         )
-        await announce(connection, Change(Kind.KEY, key_id))

@@ -235,6 +235,7 @@ async def test_what_changed_while_nobody_listened_is_found_out(
 ) -> None:
     session = await log_in(lab, acme)
     await lab.authenticator.by_session(session.token)
+    await admin.execute("SET session_replication_role = replica")  # nothing is announced
     await admin.execute("UPDATE sessions SET ended_at = now() WHERE id = $1", session.caller.session_id)
     still_believed = await lab.authenticator.by_session(session.token)
 

@@ -16,6 +16,8 @@ from domain.errors import DomainError, Reason
 from domain.values import new_id
 from infra.access.changes import Change, Kind
 from infra.access.listener import LEASE, LISTENING, AccessListener
+from infra.access.operating import revoke_key
+from infra.access.provision import create_api_key
 from infra.db.pool import Database
 from tests.access_lab import AccessLab, a_process
 from tests.lab import DatabaseUrls
@@ -182,6 +184,22 @@ async def test_who_cannot_ask_waits_until_nobody_trusts_what_they_remember(
 
         assert time.monotonic() - asked_at >= LEASE
         assert await reason_of(other, session) is Reason.UNAUTHENTICATED
+
+
+async def test_an_operator_s_command_returns_when_no_process_takes_the_key_any_more(
+    processes: tuple[AccessLab, AccessLab], database_urls: DatabaseUrls, acme: Neighbour
+) -> None:
+    for n in range(10):
+        key_id, key = await create_api_key(database_urls.admin_url, acme.tenant_id, f"key {n}", [])
+        for process in processes:
+            await process.authenticator.by_key(key)
+
+        assert await revoke_key(database_urls.admin_url, acme.tenant_id, key_id)
+
+        for process in processes:
+            with pytest.raises(DomainError) as refused:
+                await process.authenticator.by_key(key)
+            assert refused.value.reason is Reason.REVOKED_API_KEY
 
 
 async def test_a_look_up_of_before_is_not_shared_by_those_who_come_after_where_nobody_tells(
