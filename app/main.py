@@ -27,6 +27,7 @@ from app.session_api.channel_location import ChannelLocationController
 from app.session_api.channels import ChannelController
 from app.session_api.delegations import DelegationController
 from app.session_api.documents import DocumentController
+from app.session_api.holds import ExceptionController, HoldController
 from app.session_api.inventory import InventoryController
 from app.session_api.invitations import InvitationController
 from app.session_api.issues import IssueController
@@ -61,6 +62,8 @@ from infra.access.store import SqlAccess
 from infra.authz.lazy import LazyPolicy
 from infra.availability.channels import SqlChannelQueries, SqlChannelWork
 from infra.availability.claims import ClaimSqlWork
+from infra.availability.drilldown import SqlDrillReads
+from infra.availability.holds import HoldSqlWork, SqlHoldReads
 from infra.availability.lines import RecordSqlWork, SqlAvailabilityLines
 from infra.availability.matrix import SqlMatrixReads
 from infra.availability.reads import SqlAvailability
@@ -139,6 +142,8 @@ CONTROLLERS: Sequence[ControllerRouterHandler] = (
     ConversionController,
     DelegationController,
     DocumentController,
+    ExceptionController,
+    HoldController,
     InventoryController,
     InvitationController,
     IssueController,
@@ -247,16 +252,19 @@ def ports(
         "begin_claims": beginning(database, ClaimSqlWork),
         "begin_count": beginning(database, CountSqlWork),
         "begin_record": beginning(database, RecordSqlWork),
+        "begin_holds": beginning(database, HoldSqlWork),
         "begin_lots": beginning(database, LotPostingSqlWork),
         "begin_settings": beginning(database, SqlSettingsWork),
         "begin_people": beginning(database, SqlPeopleWork),
         "begin_rights": beginning(database, SqlRightsWork),
         "catalog": SqlCatalogQueries(database),
+        "channel_drilldown": SqlDrillReads(database),
         "channel_matrix": SqlMatrixReads(database),
         "channel_queries": SqlChannelQueries(database),
         "delegations": SqlDelegations(database, policy),
         "element_strings": Gs1ElementStrings(),
         "goods_reads": SqlGoodsReads(database),
+        "hold_reads": SqlHoldReads(database),
         "history": SqlMovementReader(database),
         "invitations": SqlInvitations(database),
         "issue_reads": SqlIssueReads(database),

@@ -123,6 +123,7 @@ DECLARE
     v_release boolean := coalesce((p_hold ->> 'release')::boolean, false);
     v_quantity numeric := (p_hold ->> 'quantity')::numeric;
     v_scope uuid[];
+    v_on_hand numeric;
     h holds;
     v_lines uuid[]; v_again uuid[];
     v_before jsonb; v_shown jsonb;
@@ -174,12 +175,23 @@ BEGIN
         ELSIF h.state <> 'ACTIVE' THEN
             RETURN jsonb_build_object('code', 'INVALID_TRANSITION', 'facts',
                 jsonb_build_object('state', h.state, 'allowedActions', '[]'::jsonb));
-        ELSIF v_quantity IS NOT NULL AND h.quantity IS NULL THEN
+        ELSIF v_quantity IS NOT NULL AND h.scope <> 'LINE' THEN
             RETURN jsonb_build_object('code', 'VALIDATION_ERROR', 'facts',
-                ledger_field('quantity', 'this hold lies on all of its scope: release it as a whole'));
-        ELSIF v_quantity > h.quantity - h.released THEN
-            RETURN jsonb_build_object('code', 'VALIDATION_ERROR', 'facts',
-                ledger_field('quantity', 'is more than the hold still covers'));
+                ledger_field('quantity', 'is for holds on a stock line only: the others are released as a whole'));
+        END IF;
+        IF v_quantity IS NOT NULL AND h.quantity IS NULL THEN
+            -- What is left holds the rest of what is there now as a part, and no longer what arrives.
+            SELECT s.on_hand INTO STRICT v_on_hand FROM stock_lines s WHERE s.tenant_id = v_tenant AND s.id = h.line_id;
+            IF v_quantity < v_on_hand THEN
+                h.quantity := v_on_hand;
+                UPDATE holds x SET quantity = v_on_hand WHERE x.tenant_id = v_tenant AND x.id = h.id;
+            ELSIF v_quantity = v_on_hand THEN
+                v_quantity := NULL;
+            END IF;
+        END IF;
+        IF v_quantity > coalesce(h.quantity - h.released, v_on_hand) THEN
+            RETURN jsonb_build_object('code', 'QUANTITY_OUT_OF_RANGE', 'facts', jsonb_build_object(
+                'requested', v_quantity, 'held', trim_scale(coalesce(h.quantity - h.released, v_on_hand))));
         END IF;
         UPDATE holds x SET
             released = CASE WHEN x.quantity IS NULL THEN 0 ELSE x.released + coalesce(v_quantity, x.quantity - x.released) END,
