@@ -28,10 +28,16 @@ INTERNALS = re.compile(
 )
 FORGED = '{"event": "forged", "level": "info"}'
 PATIENCE = 30.0
-PRIVATE_IN_LOGS = (
-    "password", "fakeSession", "fakeCsrf", "fakeKey", "basic", "schemeless", "field", "query", "header", "row"
-)  # fmt: skip
-SECRET_IN_TABLES = ("password", "session", "csrf", "key", "fakeSession", "fakeCsrf", "fakeKey", "basic", "query")
+CANARIES = (
+    *("password", "chosen", "fakeSession", "fakeCsrf", "fakeKey", "basic", "schemeless"),
+    *("field", "query", "header", "row"),
+)
+SHOWN = {"newKey": "create a key", "rotatedKey": "rotate a key", "token": "invite"}
+"""What is shown once, and by which answer."""
+SECRET_IN_TABLES = (
+    *("password", "chosen", "session", "csrf", "key", "fakeSession", "fakeCsrf", "fakeKey", "basic", "query"),
+    *SHOWN,
+)
 
 
 class Said(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,6 +131,31 @@ async def come_in_badly(wire: Wire, known: Mapping[str, str]) -> None:
         await wire.send(f"query: {name}", f"GET /api/inventory?{name}={known['query']}", real)
 
 
+async def be_shown_once(wire: Wire, headers: Mapping[str, str], known: dict[str, str]) -> None:
+    """What is shown to its owner one time, asked for again under the same key; and passwords that are chosen."""
+
+    async def shown(name: str, path: str, body: Mapping[str, Any]) -> Any:
+        told = [
+            await wire.send(what, f"POST {path}", {**headers, "Idempotency-Key": f"once-{name}"}, json.dumps(body))
+            for what in (SHOWN[name], f"{SHOWN[name]}, again")
+        ]
+        assert {answer[9:12] for answer in told} <= {b"200", b"201"}, told
+        first = json.loads(told[0].partition(b"\r\n\r\n")[2])
+        known[name] = first.get("key") or first["token"]
+        return first
+
+    created = await shown("newKey", "/api/admin/api-keys", {"name": "ERP", "scopes": ["inventory.read"]})
+    await shown("rotatedKey", f"/api/admin/api-keys/{created['data']['id']}/rotate", {"overlapHours": 1})
+    guest = {"email": "guest@example.com", "name": "Guest", "grants": [], "expiresInHours": 1}
+    await shown("token", "/api/admin/invitations", guest)
+    accepted = json.dumps({"token": known["token"], "password": known["chosen"]})
+    await wire.send("accept", "POST /api/auth/invitations/accept", content=accepted)
+    await wire.send("accept again", "POST /api/auth/invitations/accept", content=accepted)
+    for current in (known["chosen"], known["password"]):
+        body = json.dumps({"currentPassword": current, "newPassword": known["chosen"]})
+        await wire.send("change password", "POST /api/auth/password", headers, body)
+
+
 async def walk(wire: Wire, company: Company, headers: Mapping[str, str], known: Mapping[str, str]) -> None:
     """Every route with a stranger's value in its query, its fields, a broken body and a header."""
     own = {**headers, "X-Custom": known["header"], "Idempotency-Key": known["header"]}
@@ -178,7 +209,7 @@ async def break_it(
     await wire.send("a posting fails", "POST /api/inventory/adjust", headers, json.dumps(company.fill(example)))
     await wire.send("a read fails", "GET /api/inventory/movements", key)
     await admin.execute("ALTER TABLE users RENAME TO nobody")
-    body = {"email": company.facts["email"], "password": known["password"]}
+    body = {"email": company.facts["email"], "password": known["chosen"]}
     await wire.send("a login fails", "POST /api/auth/login", content=json.dumps(body))
 
 
@@ -214,7 +245,7 @@ async def said(database_urls: DatabaseUrls) -> AsyncGenerator[Said]:
 
 async def provoke(urls: DatabaseUrls, served: Served, collector: Collector) -> Said:
     admin = await asyncpg.connect(urls.admin_url)
-    known = {what: f"c4n4ry-{what}-{secrets.token_hex(8)}" for what in PRIVATE_IN_LOGS}
+    known = {what: f"c4n4ry-{what}-{secrets.token_hex(8)}" for what in CANARIES}
     company = msgspec.structs.replace(
         await found_company(admin, "canary"), password_hash=hash_password(known["password"])
     )
@@ -232,6 +263,7 @@ async def provoke(urls: DatabaseUrls, served: Served, collector: Collector) -> S
     await come_in_badly(wire, known)
     await walk(wire, company, key, known)
     await inject(wire)
+    await be_shown_once(wire, session.headers, known)
     tables = await found_in_tables(admin, known)
     await break_it(wire, admin, company, known, key)
     await wire.send("metrics", "GET /metrics")
@@ -273,7 +305,7 @@ def test_no_answer_tells_a_secret_but_the_one_that_was_asked_for(said: Said) -> 
         (what, name)
         for what, answer in said.answers
         for name in hits(said.secrets, [n for n in said.secrets if n not in {"header", "query", "field"}], answer)
-        if not (what.startswith("me") and name == "csrf")
+        if not (what.startswith("me") and name == "csrf") and SHOWN.get(name) != what
     }
 
     assert told == set()
