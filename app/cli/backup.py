@@ -14,7 +14,7 @@ from app.cli.database import open_database
 from app.settings import Settings, load_settings, variable
 
 _NOT_OURS = (
-    "DATABASE_URL names a server that is not Storekeeper's: {what} it with what its keeper has for it, such as "
+    "DATABASE_URL names a server that is not Storekeeper's: back it up with what its keeper has for it, such as "
     "pg_basebackup with an archived log, or the service's own backups (app/cli/README.md)."
 )
 _GIGABYTE = 1e9
@@ -51,7 +51,7 @@ def backup(*, folder: Path, as_json: bool) -> None:
     """
     main, settings = composition(), load_settings()
     if settings.database_url:
-        raise click.UsageError(_NOT_OURS.format(what="back up"))
+        raise click.UsageError(_NOT_OURS)
     tools: BackupTools = main.backup_tools()
     with open_database(main, settings) as (database, _), progress() as report_progress:
         done = tools.take_backup(database.embedded, folder, report_progress)

@@ -21,6 +21,7 @@ from infra.ledger.grouping import GroupedLedger
 from infra.ledger.verify import verify
 from infra.postgres import DatabaseTrouble, Running, Server
 from infra.postgres.backup import Backup, DamagedBackup, take_backup
+from infra.postgres.questions import ask
 from infra.postgres.restore import Restored, check_files, prune_archive, restore_backup, send_to_archive
 from tests.lab import migrate
 from tests.ledger.builders import Warehouse, a_move, a_warehouse
@@ -173,6 +174,13 @@ async def test_without_a_moment_a_restore_has_all_that_was_archived(history: His
     assert found == {one.id for one in history.written}
     assert copy.segments > 1
     assert whole
+
+
+def test_a_lost_disk_takes_at_most_the_last_minute_with_it(history: History) -> None:
+    assert (
+        ask(history.running, "SELECT extract(epoch FROM current_setting('archive_timeout')::interval) <= 60")
+        == "t"
+    )
 
 
 async def test_a_restored_copy_writes_on_and_archives_apart(history: History, tmp_path: Path) -> None:
