@@ -31,7 +31,7 @@ class LinesWanted(msgspec.Struct, frozen=True, kw_only=True):
     with_totals: bool = True
 
 
-class AvailableLine(msgspec.Struct, frozen=True, rename="camel"):
+class AvailableLine(msgspec.Struct, frozen=True, rename="camel", tag_field="type", tag="stockLine"):
     """A stock line with what it can give; `qtyPicked` is allocated, `qtyReserved` all that is claimed."""
 
     id: UUID
@@ -52,7 +52,7 @@ class AvailableLine(msgspec.Struct, frozen=True, rename="camel"):
     status: str
 
 
-class PlaceSummary(msgspec.Struct, frozen=True, rename="camel"):
+class PlaceSummary(msgspec.Struct, frozen=True, rename="camel", tag_field="type", tag="summary"):
     """A product at a location: the sums of its lines."""
 
     product_master_id: UUID
