@@ -132,7 +132,7 @@ class ExceptionItem(Answer, frozen=True, kw_only=True):
     inventory_item_id: UUID | None
     document_id: UUID | None
     quantity: Decimal
-    since: datetime | date | None
+    since: datetime | None
     to_do: str
 
 

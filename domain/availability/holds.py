@@ -152,7 +152,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     line_id: UUID | None
     document_id: UUID | None
     quantity: Decimal
-    since: datetime | date | None
+    since: datetime | None
 
 
 class HoldReads(Protocol):

@@ -74,7 +74,7 @@ _PROBLEMS = {
     ),
     Trouble.OVERDUE_SUPPLY: """
         SELECT y.due_on || ' ' || y.id AS key, y.location_id, y.product_id, NULL::uuid AS line_id,
-            y.id AS document_id, y.quantity - y.received AS quantity, y.due_on AS since
+            y.id AS document_id, y.quantity - y.received AS quantity, y.due_on::timestamptz AS since
         FROM supplies y
         CROSS JOIN LATERAL (
             SELECT (now() AT TIME ZONE x.time_zone)::date AS today FROM locations x

@@ -188,7 +188,14 @@ class Site:
     async def claim(self, line_id: UUID, *, reserved: int = 0, held: int = 0) -> None:
         """Reserve or hold some of a line, past the doors that later come for it."""
         await self.admin.execute(
-            "UPDATE stock_lines SET reserved = $3, held = $4 WHERE tenant_id = $1 AND id = $2",
+            """
+            WITH line AS (
+                UPDATE stock_lines SET reserved = $3, held = $4, held_part = $4 WHERE tenant_id = $1 AND id = $2
+                RETURNING product_id, location_id
+            )
+            UPDATE stock_totals t SET reserved = t.reserved + $3, held = t.held + $4 FROM line
+            WHERE t.tenant_id = $1 AND t.product_id = line.product_id AND t.location_id = line.location_id
+            """,
             self.tenant_id,
             line_id,
             reserved,
