@@ -1,5 +1,5 @@
 -- Claims and holds: what may be promised, decided under locks that are taken in the ledger's order (lines by id,
--- totals by product and location, the tenant's head last). See infra/decisions/0006.
+-- totals by product and location, the tenant's head last). See infra/decisions/0007.
 
 CREATE OR REPLACE FUNCTION ledger_lapsed(p_tenant uuid, p_line uuid, p_now timestamptz) RETURNS numeric
 LANGUAGE sql STABLE SET search_path = public, pg_temp
