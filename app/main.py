@@ -24,6 +24,7 @@ from app.session_api.availability import AvailabilityController
 from app.session_api.bins import BinController
 from app.session_api.categories import CategoryController
 from app.session_api.channel_location import ChannelLocationController
+from app.session_api.channel_summary import ChannelSummaryController
 from app.session_api.channels import ChannelController
 from app.session_api.delegations import DelegationController
 from app.session_api.documents import DocumentController
@@ -67,6 +68,7 @@ from infra.availability.holds import HoldSqlWork, SqlHoldReads
 from infra.availability.lines import RecordSqlWork, SqlAvailabilityLines
 from infra.availability.matrix import SqlMatrixReads
 from infra.availability.reads import SqlAvailability
+from infra.availability.summary import SqlSummaryReads
 from infra.catalog.queries import SqlCatalogQueries
 from infra.catalog.repository import SqlCatalogWork
 from infra.db import migrate as migrations
@@ -138,6 +140,7 @@ CONTROLLERS: Sequence[ControllerRouterHandler] = (
     CategoryController,
     ChannelController,
     ChannelLocationController,
+    ChannelSummaryController,
     CheckController,
     ConversionController,
     DelegationController,
@@ -261,6 +264,7 @@ def ports(
         "channel_drilldown": SqlDrillReads(database),
         "channel_matrix": SqlMatrixReads(database),
         "channel_queries": SqlChannelQueries(database),
+        "channel_sums": SqlSummaryReads(database),
         "delegations": SqlDelegations(database, policy),
         "element_strings": Gs1ElementStrings(),
         "goods_reads": SqlGoodsReads(database),

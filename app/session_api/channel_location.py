@@ -1,6 +1,7 @@
 """What may be promised, channel by location: `/api/inventory/channel-location`."""
 
 from collections.abc import AsyncGenerator, Iterable, Sequence
+from decimal import Decimal
 from typing import Annotated
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from app.http.wire import Answer, Json
 from app.session_api.catalog import Cursor, PageAt, Search, searched
 from app.session_api.inventory import mark_of, require_mark
 from domain.access.model import Act, Permission
+from domain.availability.drilldown import Drilldown, DrillReads, drilled
 from domain.availability.matrix import (
     CellTerms,
     Matrix,
@@ -29,11 +31,12 @@ from domain.availability.matrix import (
     matrix,
 )
 from domain.availability.model import Severity
-from domain.errors import FieldError, Reason
+from domain.errors import FieldError, Reason, not_found
 
 DEFAULT_LIMIT, LIMIT_MAX = 50, 200
 CHANNELS_MAX = 100
 CSV_PART = 500
+HORIZON_DAYS, HORIZON_MAX = 90, 730
 
 TERMS = tuple(msgspec.structs.fields(CellTerms))
 COLUMNS = (
@@ -143,6 +146,45 @@ class ChannelLocationController(Controller):
             pagination=_pagination(wanted, found, place, page),
         )
         return at_position(answer, found.position, x_min_ledger_position)
+
+    @route(
+        "GET",
+        "/drilldown",
+        operation="drillDownChannelLocation",
+        summary="Drill down into channel-location ATP",
+        permissions=Permission.INVENTORY_READ,
+        description="One cell of the matrix with everything behind it: each line, reservation, hold and fence, "
+        "what is on its way and what is overdue, and what the channel could promise for a later day. The terms "
+        "add up to the cell, and the lines to the terms. `quantity` is what `earliestDate` is asked for.",
+        errors=[Reason.NOT_FOUND],
+        query={
+            "productMasterId": "{productMasterId}",
+            "channelId": "{channelId}",
+            "locationId": "{locationId}",
+            "horizonDays": 90,
+        },
+    )
+    async def drilldown(
+        self,
+        *,
+        act: NamedDependency[SkipValidation[Act]],
+        channel_drilldown: NamedDependency[SkipValidation[DrillReads]],
+        product_master_id: FromQuery[Annotated[UUID, QueryParameter(name="productMasterId")]],
+        channel_id: FromQuery[Annotated[UUID, QueryParameter(name="channelId")]],
+        location_id: FromQuery[Annotated[UUID, QueryParameter(name="locationId")]],
+        horizon_days: FromQuery[
+            Annotated[int, QueryParameter(name="horizonDays", ge=0, le=HORIZON_MAX)]
+        ] = HORIZON_DAYS,
+        quantity: FromQuery[Annotated[int, QueryParameter(name="quantity", ge=1, le=10**12)]] = 1,
+        x_min_ledger_position: FromHeader[MinPosition] = None,
+    ) -> Json[Drilldown]:
+        behind = None
+        if act.scope is None or location_id in act.scope:
+            behind = await channel_drilldown.behind(act.tenant_id, product_master_id, location_id)
+        if behind is None:
+            raise not_found("product or location")
+        shown = drilled(behind, channel_id=channel_id, horizon_days=horizon_days, quantity=Decimal(quantity))
+        return at_position(shown, behind.position, x_min_ledger_position)
 
 
 def refuse_older(position: int, wanted: int | None) -> None:
