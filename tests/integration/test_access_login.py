@@ -1,6 +1,9 @@
 """Logging in and out: who may, into which tenant, and what is left behind."""
 
 import asyncio
+import math
+import random
+import statistics
 import time
 from collections.abc import AsyncGenerator
 from datetime import timedelta
@@ -17,6 +20,7 @@ from infra.access.passwords import Argon2Passwords, hash_password
 from infra.access.provision import create_api_key, create_tenant, create_user, grant
 from tests.access_lab import AccessLab, a_process
 from tests.lab import DatabaseUrls
+from tests.ledger.promises import show
 
 PASSWORD = "correct horse battery staple"
 ADA, BOB = "ada@acme.example", "bob@acme.example"
@@ -125,6 +129,25 @@ async def test_an_unknown_address_takes_as_long_as_a_wrong_password(lab: AccessL
     print(f"fastest refusal: known {known * 1e3:.1f} ms, unknown {unknown * 1e3:.1f} ms")
 
     assert 0.67 < unknown / known < 1.5
+
+
+@pytest.mark.long
+async def test_times_do_not_tell_a_known_address_from_an_unknown_one(lab: AccessLab) -> None:
+    """P-41: Welch's t of 2,000 pairs, each in an order drawn by lot, so that noise hits both alike."""
+    lots = random.Random(41)
+    times: dict[str, list[float]] = {BOB: [], "eve@acme.example": []}
+
+    for _ in range(2_000):
+        for email in lots.sample(list(times), 2):
+            started = time.perf_counter()
+            await refusal(lab, with_(email, password="wrong"))
+            times[email].append(time.perf_counter() - started)
+
+    known, unknown = times.values()
+    spread = statistics.variance(known) / len(known) + statistics.variance(unknown) / len(unknown)
+    t = (statistics.fmean(known) - statistics.fmean(unknown)) / math.sqrt(spread)
+    show("P-41", pairs=len(known), t=round(t, 2), known_ms=round(statistics.median(known) * 1e3, 2))
+    assert abs(t) < 4.5
 
 
 async def test_who_belongs_to_several_tenants_names_one_of_them(lab: AccessLab, people: People) -> None:
