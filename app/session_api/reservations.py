@@ -1,10 +1,9 @@
 """Check what can be promised, and reserve it: `…/availability/check` and `/api/inventory/reservations`."""
 
 from collections.abc import Sequence
-from datetime import date, datetime
-from decimal import Decimal
+from datetime import date
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 import msgspec
@@ -20,6 +19,7 @@ from app.http.routes import route
 from app.http.wire import Answer, Body, Json, Text64, Text200, Text2000, Version
 from app.session_api.catalog import Cursor
 from app.session_api.inventory import LocationId, ProductId
+from app.session_api.promised import CheckedItem, ReservationAnswer, answer_of, checked_item
 from app.session_api.wanted_items import LIFE_DAYS_MAX, ItemRequest, Items, items_of
 from domain.access.model import Act, Permission
 from domain.availability import service
@@ -27,16 +27,13 @@ from domain.availability.ports import (
     Availability,
     BeginClaims,
     ClaimWork,
-    Kind,
-    Reservation,
     ReservationsWanted,
     State,
     Wish,
 )
-from domain.availability.service import Checked, Wanted
-from domain.availability.taking import terms
+from domain.availability.service import Wanted
 from domain.errors import FieldError, Reason, not_found
-from domain.values import Quantity, plain
+from domain.values import Quantity
 
 HORIZON_DAYS = 90
 TTL_SHORTEST, TTL_DEFAULT, TTL_LONGEST = 10, 15 * 60, 30 * 24 * 3600
@@ -57,33 +54,6 @@ class CheckRequest(Body, frozen=True, kw_only=True):
     min_remaining_shelf_life_days: Annotated[int, Meta(ge=0, le=LIFE_DAYS_MAX)] = 0
     respect_fefo: bool = msgspec.field(default=True, name="respectFEFO")
     items: Items | None = None
-
-
-class SuggestedLine(Answer, frozen=True, kw_only=True):
-    inventory_item_id: UUID
-    location_id: UUID
-    lot_id: UUID
-    lot_number: str | None
-    expiry_date: date | None
-    bin_id: UUID
-    bin_code: str
-    qty_to_allocate: Decimal
-    qty_available: Decimal
-
-
-class CheckedItem(Answer, frozen=True, kw_only=True):
-    """`available`: whether all of it can be had now. `terms` explain the figure of each location."""
-
-    product_master_id: UUID
-    location_id: UUID | None
-    channel_id: UUID | None
-    available: bool
-    total_available: Decimal
-    quantity_needed: Decimal
-    shortfall: Decimal
-    suggested_allocations: Sequence[SuggestedLine]
-    earliest_date: date | None
-    terms: Sequence[dict[str, Any]]
 
 
 class CheckAnswer(Answer, frozen=True, kw_only=True):
@@ -123,34 +93,6 @@ class ActionRequest(Body, frozen=True, kw_only=True):
     ttl_seconds: Ttl | None = None
     expected_version: Version | None = None
     comment: Text2000 | None = None
-
-
-class ReservedLine(Answer, frozen=True, kw_only=True):
-    inventory_item_id: UUID
-    quantity: Decimal
-
-
-class ReservationAnswer(Answer, frozen=True, kw_only=True):
-    """`openQuantity` is what it still claims. A SOFT one ends at `expiresAt`, whether anybody sweeps it or not."""
-
-    id: UUID
-    group_id: UUID
-    kind: Kind
-    state: State
-    product_master_id: UUID
-    location_id: UUID
-    channel_id: UUID | None
-    quantity: Decimal
-    open_quantity: Decimal
-    external_ref: str | None
-    source_type: str | None
-    source_id: str | None
-    actor: str | None
-    expires_at: datetime | None
-    created_at: datetime
-    resolved_at: datetime | None
-    version: int
-    lines: Sequence[ReservedLine]
 
 
 class ReservationData(Answer, frozen=True, kw_only=True):
@@ -204,7 +146,9 @@ class CheckController(Controller):
             items=items_of(_asked(data)),
             horizon_days=HORIZON_DAYS,
         )
-        return at_position(CheckAnswer(items=[_checked(one) for one in checked]), position, x_min_ledger_position)
+        return at_position(
+            CheckAnswer(items=[checked_item(one) for one in checked]), position, x_min_ledger_position
+        )
 
 
 class ReservationController(Controller):
@@ -389,60 +333,3 @@ def _require_meaning(data: ActionRequest) -> None:
         problems.append(("comment", "goes with an issue"))
     if problems:
         raise FieldError(*problems)
-
-
-def answer_of(one: Reservation) -> ReservationAnswer:
-    return ReservationAnswer(
-        id=one.id,
-        group_id=one.group_id,
-        kind=one.kind,
-        state=one.state,
-        product_master_id=one.product_id,
-        location_id=one.location_id,
-        channel_id=one.channel_id,
-        quantity=plain(one.quantity),
-        open_quantity=plain(one.open_quantity),
-        external_ref=one.external_ref,
-        source_type=one.source_type,
-        source_id=one.source_id,
-        actor=one.actor,
-        expires_at=one.expires_at,
-        created_at=one.created_at,
-        resolved_at=one.resolved_at,
-        version=one.version,
-        lines=[ReservedLine(inventory_item_id=line.line_id, quantity=plain(line.quantity)) for line in one.lines],
-    )
-
-
-def _checked(one: Checked) -> CheckedItem:
-    given = one.grant
-    need = given.need
-    return CheckedItem(
-        product_master_id=need.product_id,
-        location_id=need.location_id,
-        channel_id=need.channel_id,
-        available=given.shortfall == 0,
-        total_available=plain(given.available),
-        quantity_needed=plain(need.quantity),
-        shortfall=plain(given.shortfall),
-        suggested_allocations=[
-            SuggestedLine(
-                inventory_item_id=part.line.line_id,
-                location_id=portion.cell.pool.location_id,
-                lot_id=part.line.lot_id,
-                lot_number=part.line.lot_number or None,
-                expiry_date=part.line.expires_on,
-                bin_id=part.line.bin_id,
-                bin_code=part.line.bin_code,
-                qty_to_allocate=plain(part.quantity),
-                qty_available=plain(part.line.free),
-            )
-            for portion in given.portions
-            for part in portion.parts
-        ],
-        earliest_date=one.earliest,
-        terms=[
-            {"locationId": portion.cell.pool.location_id, "atp": plain(portion.cell.atp), **terms(portion.cell)}
-            for portion in given.portions
-        ],
-    )
