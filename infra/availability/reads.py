@@ -6,7 +6,7 @@ from uuid import UUID
 
 from domain.access.model import Scope
 from domain.availability.claims import Place
-from domain.availability.ports import Offered, Reservation, ReservationsWanted
+from domain.availability.ports import Offered, Reservation, ReservationsWanted, State
 from infra.availability.rows import RESERVATION, STATE, reservation
 from infra.availability.terms import read_terms
 from infra.db.pool import Database
@@ -37,6 +37,7 @@ _FILTERS = {
     "channel": "r.channel_id = ${n}",
     "ref": "r.external_ref = ${n}",
     "state": f"{STATE} = ${{n}}",
+    "live": "r.state = 'LIVE' AND ${n}",  # so that the index of the live ones serves
     "after": "r.id < ${n}",
 }
 
@@ -79,6 +80,7 @@ class SqlAvailability:
             "channel": wanted.channel_id,
             "ref": wanted.external_ref,
             "state": wanted.state,
+            "live": True if wanted.state is State.LIVE else None,
             "after": wanted.after,
         }
         given = {name: value for name, value in values.items() if value is not None}

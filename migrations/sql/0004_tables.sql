@@ -140,6 +140,7 @@ CREATE TABLE reservations (
 );
 CREATE INDEX ix_reservations_live ON reservations (tenant_id, product_id, location_id, expires_at)
     WHERE state = 'LIVE';
+CREATE INDEX ix_reservations_open ON reservations (tenant_id, id) WHERE state = 'LIVE';
 CREATE INDEX ix_reservations_tenant_id_group_id ON reservations (tenant_id, group_id);
 CREATE INDEX ix_reservations_tenant_id_location_id_id ON reservations (tenant_id, location_id, id);
 CREATE INDEX ix_reservations_ref ON reservations (tenant_id, external_ref, id) WHERE external_ref IS NOT NULL;
@@ -206,6 +207,7 @@ CREATE TABLE holds (
     CONSTRAINT fk_holds_tenant_id_location_id FOREIGN KEY (tenant_id, location_id)
         REFERENCES locations (tenant_id, id)
 );
+CREATE INDEX ix_holds_active ON holds (tenant_id, id) WHERE state = 'ACTIVE';
 CREATE INDEX ix_holds_of_line ON holds (tenant_id, line_id) WHERE state = 'ACTIVE' AND scope = 'LINE';
 CREATE INDEX ix_holds_of_lot ON holds (tenant_id, lot_id) WHERE state = 'ACTIVE' AND scope = 'LOT';
 CREATE INDEX ix_holds_of_bin ON holds (tenant_id, bin_id) WHERE state = 'ACTIVE' AND scope = 'BIN';

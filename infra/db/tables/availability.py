@@ -130,6 +130,7 @@ reservations = tenant_table(
         "expires_at",
         postgresql_where=text("state = 'LIVE'"),
     ),
+    Index("ix_reservations_open", "tenant_id", "id", postgresql_where=text("state = 'LIVE'")),
     Index("ix_reservations_tenant_id_group_id", "tenant_id", "group_id"),
     Index("ix_reservations_tenant_id_location_id_id", "tenant_id", "location_id", "id"),
     Index(
@@ -179,6 +180,7 @@ holds = tenant_table(
     within_tenant("location_id", "bin_id", to="bins", target=("location_id", "id")),
     within_tenant("product_id", to="products"),
     within_tenant("location_id", to="locations"),
+    Index("ix_holds_active", "tenant_id", "id", postgresql_where=text("state = 'ACTIVE'")),
     *(
         Index(
             f"ix_holds_of_{scope.lower()}",
