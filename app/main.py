@@ -12,6 +12,7 @@ from litestar.types import ControllerRouterHandler
 from app.http.application import Outside, build
 from app.http.draining import Drained
 from app.http.limits import Bounded
+from app.http.protection import Protected
 from app.http.tracing import QUIET, Traced
 from app.session_api.adjustments import AdjustmentController
 from app.session_api.admin_keys import AdminKeyController
@@ -181,7 +182,8 @@ def create_app(settings: Settings) -> Traced:
     """The whole application over the database that the settings name."""
     assert settings.database_url is not None, "the command line names the database before it serves"
     bounded = Bounded(litestar_app(settings), limit=settings.in_flight_limit, refused=OVERLOADS.inc)
-    return Traced(traced(Drained(bounded), quiet=QUIET), request_id=request_id, observe=observe_request)
+    protected = Protected(Drained(bounded), tls=settings.is_production)
+    return Traced(traced(protected, quiet=QUIET), request_id=request_id, observe=observe_request)
 
 
 async def refuse_unfit_database(settings: Settings) -> None:

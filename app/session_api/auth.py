@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
+import structlog
 from litestar import Controller, Request
 from litestar.datastructures import Cookie
 from litestar.di import NamedDependency
@@ -20,9 +21,11 @@ from domain.access.limits import Guess, LoginThrottle, log_in_slowed, network_of
 from domain.access.model import Caller
 from domain.access.ports import Authenticator, Login
 from domain.access.rules import locations_of
-from domain.errors import Reason
+from domain.errors import DomainError, Reason
 
 NO_STORE = {"Cache-Control": "no-store"}
+
+_log = structlog.get_logger("storekeeper.access")
 
 
 class LoginRequest(Body, frozen=True, kw_only=True):
@@ -96,8 +99,15 @@ class AuthController(Controller):
             user_agent=request.headers.get("user-agent"),
             replaces=session_token(request),
         )
-        new, device = await log_in_slowed(
-            login_throttle, _authenticator(request), login, guess_of(request, login.email)
+        guess = guess_of(request, login.email)
+        try:
+            new, device = await log_in_slowed(login_throttle, _authenticator(request), login, guess)
+        except DomainError as refused:
+            # Whose account it would have been is not said: people type passwords into the wrong field.
+            _log.warning("login_refused", code=refused.reason, network=guess.network)
+            raise
+        _log.info(
+            "login", tenant=new.caller.tenant_slug, actor=str(new.caller.principal_id), network=guess.network
         )
         cookies = [session_cookie_of(request, new.token), _device_cookie(request, device)]
         return Json(me_of(new.caller, new.csrf), headers=NO_STORE, cookies=cookies)

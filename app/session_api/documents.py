@@ -33,7 +33,10 @@ ASSETS = {
     "start.js": "text/javascript",
 }
 # The page may load what this server sends, and nothing from anywhere else.
-POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'"
+POLICY = (
+    "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
 
 
 class DocumentController(Controller):
