@@ -28,7 +28,9 @@ from app.session_api.channel_location import ChannelLocationController
 from app.session_api.channel_summary import ChannelSummaryController
 from app.session_api.channels import ChannelController
 from app.session_api.delegations import DelegationController
+from app.session_api.destructions import DestructionController
 from app.session_api.documents import DocumentController
+from app.session_api.expired import ExpiredController
 from app.session_api.holds import ExceptionController, HoldController
 from app.session_api.inventory import InventoryController
 from app.session_api.invitations import InvitationController
@@ -78,6 +80,8 @@ from infra.db.errors import refusal
 from infra.db.pool import APP_ROLE, Database
 from infra.db.work import beginning
 from infra.expiry.control import SqlLotControl
+from infra.expiry.disposal import DisposalSqlWork
+from infra.expiry.expired import SqlExpiredReader
 from infra.expiry.gs1 import Gs1ElementStrings
 from infra.ledger.answers import SqlAnswers
 from infra.ledger.candidates import SqlIssueReads
@@ -145,7 +149,9 @@ CONTROLLERS: Sequence[ControllerRouterHandler] = (
     CheckController,
     ConversionController,
     DelegationController,
+    DestructionController,
     DocumentController,
+    ExpiredController,
     ExceptionController,
     HoldController,
     InventoryController,
@@ -258,6 +264,7 @@ def ports(
         "begin_count": beginning(database, CountSqlWork),
         "begin_record": beginning(database, RecordSqlWork),
         "begin_holds": beginning(database, HoldSqlWork),
+        "begin_disposal": beginning(database, DisposalSqlWork),
         "begin_lots": beginning(database, LotPostingSqlWork),
         "begin_settings": beginning(database, SqlSettingsWork),
         "begin_people": beginning(database, SqlPeopleWork),
@@ -269,6 +276,7 @@ def ports(
         "channel_sums": SqlSummaryReads(database),
         "delegations": SqlDelegations(database, policy),
         "element_strings": Gs1ElementStrings(),
+        "expired_stock": SqlExpiredReader(database),
         "goods_reads": SqlGoodsReads(database),
         "hold_reads": SqlHoldReads(database),
         "history": SqlMovementReader(database),

@@ -3,6 +3,7 @@
 from uuid import UUID
 
 import msgspec
+from asyncpg import Record
 
 from domain.access.model import Act
 from domain.ledger.model import Kind
@@ -49,6 +50,10 @@ class SqlReversalReads:
         assert row is not None
         original = None
         if row["kind"] is not None:
-            movements = _movements.decode(row["movements"] or "[]")
-            original = Original(id=posting_id, kind=Kind(row["kind"]), movements=movements)
+            original = Original(id=posting_id, kind=Kind(row["kind"]), movements=read_movements(row))
         return ReversalFacts(answered=answered(act, row), original=original)
+
+
+def read_movements(row: Record) -> list[OriginalMovement]:
+    """The movements in a row of `FACTS`."""
+    return _movements.decode(row["movements"] or "[]")

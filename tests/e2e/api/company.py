@@ -24,10 +24,12 @@ from domain.access.credentials import (
     prefix_of,
 )
 from domain.access.model import Permission
+from domain.expiry.destruction import DestructionLine
 from domain.ledger.model import Entry, Kind, Posted, Posting
 from domain.values import new_id
 from infra.access.passwords import hash_password
 from infra.db.pool import BIND
+from infra.db.work import encoded
 from infra.ledger.post import post
 from tests.ledger.builders import an_act
 
@@ -59,6 +61,8 @@ SYNONYMS = {
     "postingId": "transactionId",
     "actorId": "userId",
     "toUserId": "userId",
+    "targetBinId": "quarantineBinId",
+    "targetLocationId": "otherLocationId",
 }
 """Names of ids in routes that mean what a fact of another name says."""
 
@@ -75,10 +79,14 @@ ELSEWHERE = (
     ("policyId", "elsewherePolicyId"),
     ("supplyId", "elsewhereSupplyId"),
     ("reservationId", "elsewhereReservationId"),
+    ("holdId", "elsewhereHoldId"),
+    ("expiredInventoryItemId", "elsewhereExpiredItemId"),
+    ("quarantineBinId", "elsewhereQuarantineBinId"),
+    ("destructionId", "elsewhereDestructionId"),
 )
 """Facts that stand at a location, and their like at the other one."""
-ELSEWHERE_CODES = ("SHOP", "FLOOR", "SHELF")
-"""What the other location, its area and its bin are called."""
+ELSEWHERE_CODES = ("SHOP", "FLOOR", "SHELF", "CELL")
+"""What the other location, its area and its bins are called."""
 
 
 def known_as(name: str) -> str:
@@ -179,6 +187,13 @@ async def found_company(admin: "asyncpg.Connection[Any]", slug: str) -> Company:
         ("elsewhereReservationId", "otherLocationId", "elsewhereItemId"),
     ):
         await _reserve(admin, company, ids[name], location_id=ids[place], line=company.facts[item])
+    for name, item in (("holdId", "inventoryItemId"), ("elsewhereHoldId", "elsewhereItemId")):
+        await _hold(admin, company, ids[name], line=company.facts[item])
+    for name, location, bin_, item in (
+        ("destructionId", "locationId", "quarantineBinId", "expiredInventoryItemId"),
+        ("elsewhereDestructionId", "otherLocationId", "elsewhereQuarantineBinId", "elsewhereExpiredItemId"),
+    ):
+        await _put_aside(admin, company, ids[name], location=location, bin_=bin_, item=item)
     user_id = await add_user(admin, company, "admin", email=company.facts["email"])
     company.facts["sessionId"] = str((await begin_session(admin, company, user_id)).id)
     company.facts["userId"] = str(await add_user(admin, company, "viewer"))
@@ -202,9 +217,12 @@ _IDS = (
     *("binId", "otherBinId", "spareBinId", "elsewhereBinId"),
     *("lotId", "otherLotId", "spareLotId", "defaultLotId"),
     *("invitationId", "elsewhereInvitationId", "delegationId"),
+    *("expiredLotId", "quarantineBinId", "elsewhereQuarantineBinId"),
+    *("destructionId", "elsewhereDestructionId"),
     *("reasonCodeId",),
     *("apiKeyId", "elsewhereApiKeyId"),
     *("reservationId", "elsewhereReservationId"),
+    *("holdId", "elsewhereHoldId"),
     *("channelId", "otherChannelId", "policyId", "elsewherePolicyId", "supplyId", "elsewhereSupplyId"),
 )
 
@@ -273,11 +291,14 @@ def _rows(company: Company, ids: Mapping[str, UUID]) -> dict[str, list[dict[str,
             place("otherBinId", "PICK", "locationId", type="PICKING"),
             place("spareBinId", "EMPTY", "locationId"),
             place("elsewhereBinId", "SHELF", "otherLocationId", is_default=True),
+            place("quarantineBinId", "CAGE", "locationId", type="QUARANTINE"),
+            place("elsewhereQuarantineBinId", "CELL", "otherLocationId", type="QUARANTINE"),
             {**place("spareBinId", "GROUND", "spareLocationId", is_default=True), "id": new_id()},
         ],
         "lots": [
             lot("lotId", "lotProductId", company.facts["lotNumber"], expires_on=expires),
             lot("otherLotId", "lotProductId", company.facts["otherLotNumber"], expires_on=expires),
+            lot("expiredLotId", "lotProductId", f"L0-{mark}", expires_on=dt.date(2025, 12, 31)),
             lot("spareLotId", "lotProductId", f"L3-{mark}", expires_on=expires),
             lot("defaultLotId", "productMasterId", "", is_default=True),
             {"id": new_id(), "product_id": ids["unstockedProductMasterId"], "number": "", "is_default": True},
@@ -323,6 +344,8 @@ async def _stock(admin: "asyncpg.Connection[Any]", company: Company, ids: Mappin
         "otherLotItemId": ("lotProductId", "locationId", "binId", "otherLotId"),
         "elsewhereItemId": ("productMasterId", "otherLocationId", "elsewhereBinId", "defaultLotId"),
         "elsewhereLottedItemId": ("lotProductId", "otherLocationId", "elsewhereBinId", "lotId"),
+        "expiredInventoryItemId": ("lotProductId", "locationId", "binId", "expiredLotId"),
+        "elsewhereExpiredItemId": ("lotProductId", "otherLocationId", "elsewhereBinId", "expiredLotId"),
     }
 
     async def posted(
@@ -389,6 +412,48 @@ async def _stock(admin: "asyncpg.Connection[Any]", company: Company, ids: Mappin
         await posted(Kind.COUNT, item, Decimal(0), of={**what, "countedAt": when, "lines": [counted]})
 
 
+async def _put_aside(
+    admin: "asyncpg.Connection[Any]", company: Company, id_: UUID, *, location: str, bin_: str, item: str
+) -> None:
+    """One piece of expired stock that waits for its destruction."""
+    line_id, product = UUID(company.facts[item]), UUID(company.facts["lotProductId"])
+    place, lot = UUID(company.facts[location]), UUID(company.facts["expiredLotId"])
+    target = UUID(company.facts[bin_])
+    into = Entry(
+        kind=Kind.TRANSFER_IN, product_id=product, location_id=place, bin_id=target, lot_id=lot, delta=Decimal(1)
+    )
+    out = Entry(kind=Kind.TRANSFER_OUT, line_id=line_id, delta=Decimal(-1))
+    posting = Posting(id=new_id(), kind=Kind.TRANSFER_OUT, entries=(out, into), source_type="DESTRUCTION")
+    (moved,) = await post(admin, [posting])  # type: ignore[arg-type] # a connection is what a proxy stands for
+    assert isinstance(moved, Posted), moved
+    line = DestructionLine(
+        inventory_item_id=line_id,
+        target_inventory_item_id=moved.movements[1].line_id,
+        product_master_id=product,
+        global_sku=f"MILK-{company.mark}",
+        lot_id=lot,
+        lot_number=f"L0-{company.mark}",
+        expiry_date=dt.date(2025, 12, 31),
+        bin_id=target,
+        bin_code=f"MAIN-{company.mark}",
+        target_location_id=place,
+        target_bin_id=target,
+        target_bin_code=f"CAGE-{company.mark}",
+        quantity=Decimal(1),
+        unit_cost=Decimal("1.25"),
+    )
+    row = {
+        "tenant_id": company.tenant_id,
+        "id": id_,
+        "location_id": place,
+        "lines": encoded([line]),
+        "note": f"Put aside in {company.mark}",
+        "transfer_posting_id": moved.posting_id,
+        "actor": f"Clerk {company.mark}",
+    }
+    await insert(admin, "destructions", row)
+
+
 async def _reserve(
     admin: "asyncpg.Connection[Any]", company: Company, id_: UUID, *, location_id: UUID, line: str
 ) -> None:
@@ -406,6 +471,20 @@ async def _reserve(
     who = {"actor": f"Clerk {company.mark}"}
     statement = "SELECT claim_make($1::text::jsonb, $2::text::jsonb)"
     await admin.execute(statement, msgspec.json.encode([claim]).decode(), msgspec.json.encode(who).decode())
+
+
+async def _hold(admin: "asyncpg.Connection[Any]", company: Company, id_: UUID, *, line: str) -> None:
+    hold = {
+        "id": id_,
+        "type": "QUALITY",
+        "scope": "LINE",
+        "line_id": line,
+        "quantity": 3,
+        "reason": f"Scratched at {company.mark}",
+    }
+    who = {"actor": f"Clerk {company.mark}"}
+    statement = "SELECT hold_change($1::text::jsonb, $2::text::jsonb)"
+    await admin.execute(statement, msgspec.json.encode(hold).decode(), msgspec.json.encode(who).decode())
 
 
 async def _invite(

@@ -44,6 +44,9 @@ FORMS: Mapping[str, Sequence[Mapping[str, Any]]] = {
             "grants": [{"role": "viewer", "locationIds": ["{locationId}"]}, {"role": "counter"}],
         }
     ],
+    "decideDestruction": [{"action": "cancel", "comment": "Sold as animal feed", "expectedVersion": 1}],
+    "transferForDestruction": [{"lines": [{"inventoryItemId": "{expiredInventoryItemId}"}]}],
+    "validateLotControl": [{"barcode": "(01)09506000134352(17)311231(10)AB-123"}],
     "issueInventory": [
         {"locationId": "{locationId}", "lines": [_OF_LOT]},
         {"locationId": "{locationId}", "lines": [{"inventoryItemId": "{inventoryItemId}", "quantity": 1}]},

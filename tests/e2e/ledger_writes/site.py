@@ -17,6 +17,8 @@ from app.http.application import Outside, build
 from app.http.tracing import Traced
 from app.main import ports
 from app.session_api.adjustments import AdjustmentController
+from app.session_api.destructions import DestructionController
+from app.session_api.expired import ExpiredController
 from app.session_api.issues import IssueController
 from app.session_api.lot_control import LotControlController
 from app.session_api.lot_correction import LotCorrectionController
@@ -37,6 +39,8 @@ from tests.lab import DatabaseUrls
 
 CONTROLLERS = (
     AdjustmentController,
+    DestructionController,
+    ExpiredController,
     IssueController,
     LotControlController,
     LotCorrectionController,
