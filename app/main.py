@@ -50,6 +50,7 @@ from app.session_api.record_stock import RecordStockController
 from app.session_api.reservations import CheckController, ReservationController
 from app.session_api.reversals import ReversalController
 from app.session_api.settings import SettingsController
+from app.session_api.supplies import SupplyController
 from app.session_api.units import ConversionController, UomController
 from app.settings import Environment, Settings, load_settings
 from domain.access.limits import RateClass, Rates, of_account
@@ -72,6 +73,7 @@ from infra.availability.lines import RecordSqlWork, SqlAvailabilityLines
 from infra.availability.matrix import SqlMatrixReads
 from infra.availability.reads import SqlAvailability
 from infra.availability.summary import SqlSummaryReads
+from infra.availability.supplies import ReceivingSqlWork, SqlSupplyQueries
 from infra.catalog.queries import SqlCatalogQueries
 from infra.catalog.repository import SqlCatalogWork
 from infra.db import migrate as migrations
@@ -172,6 +174,7 @@ CONTROLLERS: Sequence[ControllerRouterHandler] = (
     ReservationController,
     ReversalController,
     SettingsController,
+    SupplyController,
     UomController,
 )
 
@@ -266,6 +269,8 @@ def ports(
         "begin_holds": beginning(database, HoldSqlWork),
         "begin_disposal": beginning(database, DisposalSqlWork),
         "begin_lots": beginning(database, LotPostingSqlWork),
+        "begin_receiving": beginning(database, ReceivingSqlWork),
+        "begin_supplies": beginning(database, ReceivingSqlWork),
         "begin_settings": beginning(database, SqlSettingsWork),
         "begin_people": beginning(database, SqlPeopleWork),
         "begin_rights": beginning(database, SqlRightsWork),
@@ -294,6 +299,7 @@ def ports(
         "rights": SqlRightsReads(database),
         "settings": SqlSettingsReader(database),
         "stock": SqlStockReader(database),
+        "supply_queries": SqlSupplyQueries(database),
     }
 
 

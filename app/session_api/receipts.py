@@ -17,9 +17,8 @@ from app.session_api.recorded import TransactionData, recorded_answer
 from domain.access.model import Act, Permission
 from domain.errors import FieldError, Reason
 from domain.ledger.model import Kind
-from domain.ledger.new_lots import BeginLots
 from domain.ledger.ports import Answers, Ledger
-from domain.ledger.receiving import Goods, GoodsLine, GoodsReads, receive_goods
+from domain.ledger.receiving import BeginReceiving, Goods, GoodsLine, GoodsReads, receive_goods
 from domain.values import Quantity
 
 
@@ -41,11 +40,17 @@ class GoodsLineRequest(Body, frozen=True, kw_only=True):
     unit_cost: Quantity | None = None
 
 
+class ReceiptLineRequest(GoodsLineRequest, frozen=True, kw_only=True):
+    """`supplyId` names the expected supply that the goods are a part of; it is closed when all of it has come."""
+
+    supply_id: UUID | None = None
+
+
 class ReceiptRequest(Body, frozen=True, kw_only=True):
     """`sourceType` and `reference` name the document behind it, such as PURCHASE_ORDER and its number."""
 
     location_id: UUID
-    lines: Annotated[list[GoodsLineRequest], Meta(min_length=1, max_length=ITEMS_MAX)]
+    lines: Annotated[list[ReceiptLineRequest], Meta(min_length=1, max_length=ITEMS_MAX)]
     source_type: Text64 = "RECEIPT"
     reference: Text200 | None = None
     comment: Text2000 | None = None
@@ -67,6 +72,8 @@ class ReceiptController(Controller):
             Reason.NOT_FOUND,
             Reason.LOT_REQUIRED,
             Reason.COUNTED_SINCE,
+            Reason.STALE_QUANTITY,
+            Reason.INVALID_TRANSITION,
             Reason.INACTIVE,
             Reason.QUANTITY_OUT_OF_RANGE,
             Reason.LOCATION_DENIED,
@@ -86,7 +93,7 @@ class ReceiptController(Controller):
         goods_reads: NamedDependency[SkipValidation[GoodsReads]],
         answers: NamedDependency[SkipValidation[Answers]],
         ledger: NamedDependency[SkipValidation[Ledger]],
-        begin_lots: NamedDependency[SkipValidation[BeginLots]],
+        begin_receiving: NamedDependency[SkipValidation[BeginReceiving]],
     ) -> Json[TransactionData]:
         goods = Goods(
             kind=Kind.RECEIPT,
@@ -97,7 +104,9 @@ class ReceiptController(Controller):
             comment=data.comment,
             effective_at=data.effective_at,
         )
-        return recorded_answer(await receive_goods(goods_reads, answers, ledger, begin_lots, act=act, goods=goods))
+        return recorded_answer(
+            await receive_goods(goods_reads, answers, ledger, begin_receiving, act=act, goods=goods)
+        )
 
 
 def goods_lines(lines: Sequence[GoodsLineRequest]) -> list[GoodsLine]:
@@ -120,6 +129,7 @@ def goods_lines(lines: Sequence[GoodsLineRequest]) -> list[GoodsLine]:
             expires_on=line.expiry_date,
             manufactured_on=line.manufactured_date,
             unit_cost=line.unit_cost,
+            supply_id=line.supply_id if isinstance(line, ReceiptLineRequest) else None,
         )
         for line in lines
     ]

@@ -22,9 +22,8 @@ from domain.access.model import Act, Permission
 from domain.errors import DomainError, FieldError, Reason
 from domain.ledger.counting_whole import CountedLine, CountRecorded, CountWork, WholeCount, record_count
 from domain.ledger.model import Kind
-from domain.ledger.new_lots import BeginLots
 from domain.ledger.ports import Answers, Ledger
-from domain.ledger.receiving import Goods, GoodsReads, receive_goods
+from domain.ledger.receiving import BeginReceiving, Goods, GoodsReads, receive_goods
 from domain.values import Quantity, plain
 
 
@@ -126,7 +125,7 @@ class RecordStockController(CountLists, Controller):
         goods_reads: NamedDependency[SkipValidation[GoodsReads]],
         answers: NamedDependency[SkipValidation[Answers]],
         ledger: NamedDependency[SkipValidation[Ledger]],
-        begin_lots: NamedDependency[SkipValidation[BeginLots]],
+        begin_receiving: NamedDependency[SkipValidation[BeginReceiving]],
     ) -> Json[TransactionData]:
         goods = Goods(
             kind=Kind.OPENING,
@@ -138,7 +137,7 @@ class RecordStockController(CountLists, Controller):
             effective_at=data.effective_at,
         )
         try:
-            recorded = await receive_goods(goods_reads, answers, ledger, begin_lots, act=act, goods=goods)
+            recorded = await receive_goods(goods_reads, answers, ledger, begin_receiving, act=act, goods=goods)
         except DomainError as refused:
             raise _stocked(refused) from None
         return recorded_answer(recorded)

@@ -25,20 +25,46 @@ class LotPostingWork(LotWork, Protocol):
 type BeginLots = Callable[[Act], AbstractAsyncContextManager[LotPostingWork]]
 
 
-async def post_with_new_lots(
-    begin: BeginLots, answers: Answers, *, act: Act, new: Sequence[NewLot], build: Callable[[Lots], Posting]
+class Beside[W: LotPostingWork](Protocol):
+    """What else is changed by a posting, in its transaction."""
+
+    async def lock(self, work: W) -> None:
+        """Lock it: the posting comes after, as the ledger's head is the last lock."""
+        ...
+
+    async def change(self, work: W) -> None:
+        """Change it; not called for a posting that was made before under its key."""
+        ...
+
+
+async def post_with_new_lots[W: LotPostingWork](
+    begin: Callable[[Act], AbstractAsyncContextManager[W]],
+    answers: Answers,
+    *,
+    act: Act,
+    new: Sequence[NewLot],
+    build: Callable[[Lots], Posting],
+    beside: Beside[W] | None = None,
 ) -> tuple[Posted, Lots]:
-    """Make the lots and post what `build` makes of them, or neither. Four round trips."""
+    """Make the lots, post what `build` makes of them and change what is beside it, or none of it.
+
+    Four round trips, and those of what is beside it.
+    """
     refused: DomainError | None = None
     try:
         async with begin(act) as work:
-            lots = await work.ensure_lots(new)
+            lots = await work.ensure_lots(new) if new else {}
             posting = build(lots)
+            if beside is not None:
+                await beside.lock(work)
             try:
-                return await work.post_keyed(posting), lots
+                posted = await work.post_keyed(posting)
+                if beside is not None and not posted.replayed:
+                    await beside.change(work)
             except DomainError as refusal:
                 refused = refusal
                 raise  # and take the lots back with it
+            return posted, lots
     except DomainError:
         if refused is None:
             raise

@@ -1,6 +1,7 @@
 """Goods in, and the stock that is there when the books are opened: checked lots, exact units, one posting."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Protocol
@@ -9,13 +10,15 @@ from uuid import UUID
 import msgspec
 
 from domain.access.model import Act
-from domain.catalog.model import Conversion
+from domain.availability import supplies
+from domain.availability.supplies import Arrived, SupplyFacts, SupplyWork
+from domain.catalog.model import Conversion, Stored
 from domain.catalog.units import convert
 from domain.errors import DomainError, FieldError, not_found
 from domain.expiry.model import Incoming, KnownLot, LotFacts, LotKey, LotPolicy, NewLot
 from domain.expiry.rules import check_incoming, new_expiries, refuse
 from domain.ledger.model import Entry, Kind, Posted, Posting
-from domain.ledger.new_lots import BeginLots, Lots, post_with_new_lots
+from domain.ledger.new_lots import LotPostingWork, Lots, post_with_new_lots
 from domain.ledger.places import Place, Recorded
 from domain.ledger.ports import Answers, Ledger
 from domain.values import new_id
@@ -35,6 +38,8 @@ class GoodsLine(msgspec.Struct, frozen=True, kw_only=True):
     expires_on: date | None = None
     manufactured_on: date | None = None
     unit_cost: Decimal | None = None
+    supply_id: UUID | None = None
+    """The expected supply that it is a part of."""
 
 
 class Goods(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,12 +91,26 @@ class Stowed(msgspec.Struct, frozen=True, kw_only=True):
     bin_code: str
 
 
+class ReceivingWork(LotPostingWork, SupplyWork, Protocol):
+    """A receipt with the supply that it brings, in one transaction."""
+
+
+type BeginReceiving = Callable[[Act], AbstractAsyncContextManager[ReceivingWork]]
+
+
 async def receive_goods(
-    reads: GoodsReads, answers: Answers, ledger: Ledger, begin: BeginLots, *, act: Act, goods: Goods
+    reads: GoodsReads,
+    answers: Answers,
+    ledger: Ledger,
+    begin: BeginReceiving,
+    *,
+    act: Act,
+    goods: Goods,
 ) -> Recorded:
     """Take goods in, all lines or none.
 
-    Two round trips; where lots have to be made, they are made in one transaction with the posting, four more.
+    Two round trips; where lots have to be made or supply was expected, that is done in one transaction with the
+    posting: four more, and four for each supply.
 
     Raises:
         FieldError: a line may not come in, with all that speaks against all lines.
@@ -116,7 +135,12 @@ async def receive_goods(
     if problems:
         raise FieldError(*problems)
     new = _new_lots(stowed, incoming, lots)
-    if not new:
+    arrived = [
+        Arrived(supply_id=one.line.supply_id, product_id=one.key[0], quantity=one.quantity, line=n)
+        for n, one in enumerate(stowed)
+        if one.line.supply_id is not None
+    ]
+    if not new and not arrived:
         posted = await ledger.post(_posting(act, goods, stowed, lots))
         return await _recorded(answers, act, posted, stowed, lots)
 
@@ -124,8 +148,24 @@ async def receive_goods(
         _agree(stowed, made)
         return _posting(act, goods, stowed, {**lots, **made})
 
-    posted, made = await post_with_new_lots(begin, answers, act=act, new=new, build=build)
+    supplied = _Supplied(goods.location_id, arrived) if arrived else None
+    posted, made = await post_with_new_lots(begin, answers, act=act, new=new, build=build, beside=supplied)
     return await _recorded(answers, act, posted, stowed, {**lots, **made})
+
+
+class _Supplied:
+    """The supplies that a receipt brings."""
+
+    def __init__(self, location_id: UUID, arrived: Sequence[Arrived]) -> None:
+        self._location_id = location_id
+        self._arrived = arrived
+        self._locked: Mapping[UUID, Stored[SupplyFacts]] = {}
+
+    async def lock(self, work: ReceivingWork) -> None:
+        self._locked = await supplies.lock_all(work, [one.supply_id for one in self._arrived])
+
+    async def change(self, work: ReceivingWork) -> None:
+        await supplies.receive(work, location_id=self._location_id, arrived=self._arrived, locked=self._locked)
 
 
 async def _recorded(answers: Answers, act: Act, posted: Posted, stowed: Sequence[Stowed], lots: Lots) -> Recorded:

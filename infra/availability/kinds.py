@@ -1,12 +1,17 @@
 """Channels, policies and supplies as the database knows them: kinds as those of the catalog."""
 
+from datetime import date
 from uuid import UUID
 
 import msgspec
 
 from domain.availability import channels as model
+from domain.availability.supplies import SupplyFacts, SupplyView
 from infra.catalog.kinds import SEARCHED, Key, Kind
 from infra.db.tables import availability as tables
+
+OVERDUE = "(x.state = 'OPEN' AND x.due_on < (now() AT TIME ZONE l.time_zone)::date)"
+"""Whether supply `x` should have come, by the day at its location `l`."""
 
 
 class ChannelColumns(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,4 +59,33 @@ POLICY = Kind(
         "within": "(x.location_id IS NULL OR x.location_id = ANY ({}::uuid[]))",
     },
     sorts={"createdAt": (Key("id", UUID),)},
+)
+SUPPLY = Kind(
+    name="supply",
+    table=tables.supplies,
+    facts=SupplyFacts,
+    view=SupplyView,
+    shown={
+        "sku": "p.sku",
+        "product_name": "p.name",
+        "location_code": "l.code",
+        "open_quantity": "trim_scale(CASE WHEN x.state = 'OPEN' THEN x.quantity - x.received ELSE 0 END)",
+        "is_overdue": OVERDUE,
+    },
+    joins="""
+        JOIN products p ON p.tenant_id = x.tenant_id AND p.id = x.product_id
+        JOIN locations l ON l.tenant_id = x.tenant_id AND l.id = x.location_id
+    """,
+    filters={
+        "location_id": "x.location_id = {}::uuid",
+        "product_id": "x.product_id = {}::uuid",
+        "state": "x.state = {}::text",
+        "is_overdue": f"""(
+            SELECT {OVERDUE} FROM locations l WHERE l.tenant_id = x.tenant_id AND l.id = x.location_id
+        ) = {{}}::boolean""",  # noqa: S608 - ours
+        "due_before": "x.due_on < {}::date",
+        "source_id": "x.source_id = {}::text",
+    },
+    sorts={"dueOn": (Key("due_on", date), Key("id", UUID)), "createdAt": (Key("id", UUID),)},
+    location="location_id",
 )

@@ -17,13 +17,13 @@ from domain.ledger.lot_correction import LotMove, move_to_right_lot
 from domain.ledger.model import Kind
 from domain.ledger.receiving import Goods, GoodsLine, receive_goods
 from domain.ledger.reversing import reverse_posting
+from infra.availability.supplies import ReceivingSqlWork
 from infra.db.pool import Database
 from infra.db.work import beginning
 from infra.ledger import candidates, counts, goods, lot_moves, originals
 from infra.ledger.answers import SqlAnswers
 from infra.ledger.counts import CountSqlWork
 from infra.ledger.grouping import GroupedLedger
-from infra.ledger.new_lots import LotPostingSqlWork
 from tests.e2e.ledger_writes.site import Site
 from tests.lab import DatabaseUrls
 from tests.plans.stock import Stock, make_stock
@@ -42,7 +42,7 @@ class Desk:
         self.goods_reads = goods.SqlGoodsReads(database)
         self.reversal_reads = originals.SqlReversalReads(database)
         self.lot_move_reads = lot_moves.SqlLotMoveReads(database)
-        self.begin_lots = beginning(database, LotPostingSqlWork)
+        self.begin_lots = beginning(database, ReceivingSqlWork)
         self.begin_count = beginning(database, CountSqlWork)
 
     @asynccontextmanager

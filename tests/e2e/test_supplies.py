@@ -1,0 +1,167 @@
+"""Expected supply over the API: announced, received in parts, closed, and shown in what can be promised."""
+
+import itertools
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+
+from tests.e2e.api.company import Company, found_company, master_key
+from tests.lab import DatabaseUrls, Served
+
+SUPPLIES, RECEIPTS = "/api/inventory/supplies", "/api/inventory/receipts"
+
+_numbers = itertools.count(1)
+
+type Connection = asyncpg.Connection[Any]
+
+
+@pytest.fixture(scope="module")
+async def admin(database_urls: DatabaseUrls) -> AsyncGenerator[Connection]:
+    connection = await asyncpg.connect(database_urls.admin_url)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+async def company(admin: Connection) -> Company:
+    return await found_company(admin, f"expecting-{next(_numbers)}")
+
+
+@pytest.fixture
+async def http(served: Served, admin: Connection, company: Company) -> AsyncGenerator[httpx.AsyncClient]:
+    """Somebody who may do everything."""
+    headers = await master_key(admin, company)
+    async with httpx.AsyncClient(base_url=served.url, headers=headers, timeout=30) as client:
+        yield client
+
+
+async def the_supply(http: httpx.AsyncClient, company: Company) -> Any:
+    """40 pieces of the product, far away."""
+    listed = (await http.get(SUPPLIES, params=company.fill({"locationId": "{locationId}"}))).json()
+    (supply,) = (one for one in listed["data"] if one["id"] == company.fact("supplyId"))
+    return supply
+
+
+async def received(
+    http: httpx.AsyncClient, company: Company, *lines: dict[str, Any], key: str | None = None, **more: Any
+) -> httpx.Response:
+    body = {
+        "locationId": "{locationId}",
+        "lines": [{"productMasterId": "{productMasterId}", "supplyId": "{supplyId}", **line} for line in lines],
+        **more,
+    }
+    headers = {"Idempotency-Key": key} if key else {}
+    return await http.post(RECEIPTS, json=company.fill(body), headers=headers)
+
+
+async def on_hand(http: httpx.AsyncClient, company: Company) -> Any:
+    query = company.fill({"productMasterId": "{productMasterId}", "locationId": "{locationId}"})
+    items = (await http.get("/api/inventory", params=query)).json()["items"]
+    return sum(item["quantityOnHand"] for item in items)
+
+
+async def test_a_supply_is_received_in_parts_and_closed_by_the_last(
+    http: httpx.AsyncClient, company: Company
+) -> None:
+    first = await received(http, company, {"quantity": 15})
+    open_ = await the_supply(http, company)
+    last = await received(http, company, {"quantity": 20}, {"quantity": 5, "binId": "{otherBinId}"})
+
+    assert (first.status_code, last.status_code) == (200, 200), last.text
+    assert (open_["received"], open_["openQuantity"], open_["state"]) == (15, 25, "OPEN")
+    closed = await the_supply(http, company)
+    assert (closed["received"], closed["openQuantity"], closed["state"]) == (40, 0, "CLOSED")
+    again = await received(http, company, {"quantity": 1})
+    assert (again.status_code, again.json()["details"]["state"]) == (409, "CLOSED")
+
+
+async def test_more_than_is_expected_is_refused_with_all_of_the_receipt(
+    http: httpx.AsyncClient, company: Company
+) -> None:
+    before = await on_hand(http, company)
+
+    refused = await received(http, company, {"quantity": 30}, {"quantity": 11})
+
+    assert refused.status_code == 409
+    details = refused.json()["details"]
+    assert (details["code"], details["expected"], details["actual"]) == ("STALE_QUANTITY", 41, 40)
+    assert await on_hand(http, company) == before
+    assert (await the_supply(http, company))["received"] == 0
+
+
+async def test_a_repeated_receipt_counts_once_and_a_refused_one_stays_refused(
+    http: httpx.AsyncClient, company: Company
+) -> None:
+    one, again = [await received(http, company, {"quantity": 10}, key="one") for _ in range(2)]
+    refused = await received(http, company, {"quantity": 31}, key="two")
+    raised = await http.patch(f"{SUPPLIES}/{company.fact('supplyId')}", json={"quantity": 100})
+    still = await received(http, company, {"quantity": 31}, key="two")
+
+    assert (one.status_code, again.status_code) == (200, 200)
+    assert one.json() == again.json()
+    assert raised.json()["data"]["openQuantity"] == 90
+    assert (refused.status_code, still.status_code) == (409, 409)
+    assert (await the_supply(http, company))["received"] == 10
+
+
+@pytest.mark.parametrize(
+    "line", [{"productMasterId": "{unstockedProductMasterId}"}, {"supplyId": "{elsewhereSupplyId}"}]
+)
+async def test_a_supply_of_another_product_or_place_is_not_found(
+    http: httpx.AsyncClient, company: Company, line: dict[str, str]
+) -> None:
+    refused = await received(http, company, {"quantity": 1, **line})
+
+    assert refused.status_code == 404
+    assert refused.json()["details"]["field"] == "supplyId"
+
+
+async def test_a_canceled_supply_is_expected_no_more_and_stays_so(
+    http: httpx.AsyncClient, company: Company
+) -> None:
+    address = f"{SUPPLIES}/{company.fact('supplyId')}"
+
+    canceled = await http.patch(address, json={"cancel": True, "expectedVersion": 1})
+    later = await http.patch(address, json={"dueOn": "2040-01-01"})
+
+    assert (canceled.json()["data"]["state"], canceled.json()["data"]["openQuantity"]) == ("CANCELED", 0)
+    assert (later.status_code, later.json()["details"]["code"]) == (409, "INVALID_TRANSITION")
+
+
+async def test_a_supply_cannot_be_lowered_below_what_came_and_is_closed_by_lowering_it_to_that(
+    http: httpx.AsyncClient, company: Company
+) -> None:
+    address = f"{SUPPLIES}/{company.fact('supplyId')}"
+    await received(http, company, {"quantity": 15})
+
+    too_low = await http.patch(address, json={"quantity": 14})
+    just = await http.patch(address, json={"quantity": 15})
+
+    assert (too_low.status_code, just.status_code) == (400, 200)
+    assert just.json()["data"]["state"] == "CLOSED"
+
+
+async def test_the_drilldown_counts_on_what_is_due_and_lists_what_is_overdue(
+    http: httpx.AsyncClient, company: Company
+) -> None:
+    query = company.fill(
+        {"productMasterId": "{productMasterId}", "channelId": "{channelId}", "locationId": "{locationId}"}
+    )
+    drilldown = "/api/inventory/channel-location/drilldown"
+    now = (await http.get(drilldown, params=query)).json()
+    today = now["today"]
+    for due_on, quantity in (("2020-01-01", 7), (today, 30)):
+        body = {"productMasterId": "{productMasterId}", "locationId": "{locationId}", "quantity": quantity}
+        made = await http.post(SUPPLIES, json={**company.fill(body), "dueOn": due_on})
+        assert made.status_code == 201, made.text
+
+    then = (await http.get(drilldown, params={**query, "quantity": int(now["cell"]["atp"]) + 30})).json()
+
+    assert then["cell"] == now["cell"]
+    assert [one["quantity"] for one in then["overdue"]] == [7]
+    assert [one["quantity"] for one in then["inbound"]] == [30]
+    assert then["projection"][0]["atp"] == now["cell"]["atp"] + 30
+    assert then["earliestDate"] == today
