@@ -38,6 +38,7 @@ from app.session_api.issues import IssueController
 from app.session_api.levels import LevelController
 from app.session_api.lot_control import LotControlController
 from app.session_api.lot_correction import LotCorrectionController
+from app.session_api.lot_trace import LotTraceController
 from app.session_api.lots import LotController
 from app.session_api.movements import MovementController
 from app.session_api.operations import OperationsController
@@ -85,6 +86,7 @@ from infra.expiry.control import SqlLotControl
 from infra.expiry.disposal import DisposalSqlWork
 from infra.expiry.expired import SqlExpiredReader
 from infra.expiry.gs1 import Gs1ElementStrings
+from infra.expiry.trace import SqlTraceReader
 from infra.ledger.answers import SqlAnswers
 from infra.ledger.candidates import SqlIssueReads
 from infra.ledger.counts import CountSqlWork
@@ -164,6 +166,7 @@ CONTROLLERS: Sequence[ControllerRouterHandler] = (
     LotControlController,
     LotController,
     LotCorrectionController,
+    LotTraceController,
     MovementController,
     OperationsController,
     OwnSessionController,
@@ -299,6 +302,7 @@ def ports(
         "rights": SqlRightsReads(database),
         "settings": SqlSettingsReader(database),
         "stock": SqlStockReader(database),
+        "traces": SqlTraceReader(database),
         "supply_queries": SqlSupplyQueries(database),
     }
 

@@ -21,8 +21,9 @@ from app.session_api.inventory import LocationId, ProductId, mark_of, require_ma
 from app.session_api.recorded import TransactionAnswer, positioned, transaction_fields
 from domain.access.model import Act, Permission
 from domain.errors import FieldError, Reason
-from domain.expiry.destruction import Destruction, DestructionWork, plan_destruction
+from domain.expiry.destruction import Destruction, DestructionWork
 from domain.expiry.disposal import Disposed, Marked, Shortage, Wish, consume_expired, mark_expired
+from domain.expiry.putting_aside import plan_destruction
 from domain.expiry.reading import ExpiredAfter, ExpiredLine, ExpiredReader, ExpiredTotals, ExpiredWanted
 from domain.ledger.places import Place
 from domain.values import Quantity

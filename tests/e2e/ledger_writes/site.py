@@ -22,6 +22,7 @@ from app.session_api.expired import ExpiredController
 from app.session_api.issues import IssueController
 from app.session_api.lot_control import LotControlController
 from app.session_api.lot_correction import LotCorrectionController
+from app.session_api.lot_trace import LotTraceController
 from app.session_api.receipts import ReceiptController
 from app.session_api.record_stock import RecordStockController
 from app.session_api.reversals import ReversalController
@@ -44,6 +45,7 @@ CONTROLLERS = (
     IssueController,
     LotControlController,
     LotCorrectionController,
+    LotTraceController,
     ReceiptController,
     RecordStockController,
     ReversalController,
