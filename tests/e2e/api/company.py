@@ -329,6 +329,17 @@ def _rows(company: Company, ids: Mapping[str, UUID]) -> dict[str, list[dict[str,
                 "source_id": f"PO-{mark}",
             }
             for supply, location in (("supplyId", "locationId"), ("elsewhereSupplyId", "otherLocationId"))
+        ]
+        + [
+            {
+                "id": new_id(),
+                "product_id": ids["productMasterId"],
+                "location_id": ids[location],
+                "quantity": Decimal(1),
+                "due_on": dt.date(2026, 1, 1),
+                "source_id": f"LATE-{mark}",
+            }
+            for location in ("locationId", "otherLocationId")
         ],
         "stock_levels": [
             {"product_id": ids["productMasterId"], "location_id": ids["locationId"], "min_qty": Decimal(10)}
