@@ -333,7 +333,7 @@ def _rows(company: Company, ids: Mapping[str, UUID]) -> dict[str, list[dict[str,
         + [
             {
                 "id": new_id(),
-                "product_id": ids["productMasterId"],
+                "product_id": ids["lotProductId"],
                 "location_id": ids[location],
                 "quantity": Decimal(1),
                 "due_on": dt.date(2026, 1, 1),
