@@ -13,8 +13,12 @@ import httpx
 import pytest
 
 from domain.access.credentials import hash_of
+from domain.availability.matrix import MatrixWanted, matrix
+from domain.availability.model import Limit, Severity
 from infra.access.passwords import Argon2Passwords
 from infra.access.provision import create_tenant
+from infra.availability.matrix import SqlMatrixReads
+from infra.db.pool import Database
 from infra.demo import packed
 from infra.demo.assortment import since
 from infra.demo.load import DemoReport, has_demo, load
@@ -181,6 +185,24 @@ async def test_the_reorder_rule_stands_where_a_planner_looks_for_it(
         assert (row["reorder_qty"], row["max_qty"]) == (level.low, level.full)
         assert (row["lead_time_days"], row["abc_class"]) == (plan.restock.lead_days(number), "A")
         assert row["bin"] == plan.shelving.bins[bin_].code
+
+
+async def test_channels_share_the_stock_and_all_that_a_matrix_can_show_is_to_be_seen(
+    loaded: DemoReport, admin: "asyncpg.Connection[Any]", database_urls: DatabaseUrls
+) -> None:
+    tenant_id = await admin.fetchval("SELECT id FROM tenants WHERE slug = 'demo'")
+    database = await Database.connect(database_urls.app_url, size=1)
+    wanted = MatrixWanted(tenant_id=tenant_id, scope=None, limit=500, location_id=loaded.location_id)
+
+    shown = await matrix(SqlMatrixReads(database), wanted)
+
+    await database.close()
+    cells = [cell for product in shown.products for cell in product.channels]
+    assert shown.codes == ("MARKET", "TRADE", "WEB")
+    assert {cell.severity for cell in cells} == set(Severity)
+    assert {cell.terms.limit for cell in cells} >= {Limit.POOL, Limit.FENCE, Limit.CLOSED}
+    late = await admin.fetch("SELECT due_on < current_date FROM supplies WHERE tenant_id = $1", tenant_id)
+    assert Counter(row[0] for row in late) == {False: 54, True: 6}
 
 
 async def test_each_role_has_somebody_who_can_log_in(loaded: DemoReport, admin: "asyncpg.Connection[Any]") -> None:
