@@ -32,7 +32,9 @@ from tests.races.pools import Pools
 type Admin = asyncpg.Connection[Any]
 
 CLAIMED = """
-    SELECT (SELECT coalesce(sum(open_quantity), 0) FROM reservations WHERE tenant_id = $1 AND state = 'LIVE') AS rows,
+    SELECT (
+            SELECT coalesce(sum(open_quantity), 0) FROM reservations WHERE tenant_id = $1 AND state = 'LIVE'
+        ) AS rows,
         (SELECT coalesce(sum(quantity), 0) FROM reservation_lines WHERE tenant_id = $1) AS lines,
         (SELECT sum(reserved) FROM stock_lines WHERE tenant_id = $1) AS on_lines,
         (SELECT sum(reserved) FROM stock_totals WHERE tenant_id = $1) AS in_totals,
@@ -75,9 +77,8 @@ async def stocked(pools: Pools, warehouse: Warehouse, each: int) -> None:
         for shelf in warehouse.shelves()
         if shelf.bin_id == warehouse.bins[shelf.location_id][0]  # the others may be set aside
     ]
-    await pools.alone(
-        0, a_posting(*(an_entry(shelf, each, kind=Kind.OPENING) for shelf in shelves), kind=Kind.OPENING), warehouse
-    )
+    entries = [an_entry(shelf, each, kind=Kind.OPENING) for shelf in shelves]
+    await pools.alone(0, a_posting(*entries, kind=Kind.OPENING), warehouse)
 
 
 async def test_the_last_units_are_given_out_exactly_over_channels_and_locations(
@@ -135,9 +136,7 @@ async def test_the_last_units_are_given_out_exactly_over_channels_and_locations(
 
 
 @pytest.mark.parametrize("rounds", [12, pytest.param(2_000, marks=pytest.mark.long)])
-async def test_a_claim_is_resolved_exactly_once_whoever_races(
-    admin: Admin, pools: Pools, rounds: int
-) -> None:
+async def test_a_claim_is_resolved_exactly_once_whoever_races(admin: Admin, pools: Pools, rounds: int) -> None:
     warehouse = await a_warehouse(admin, products=1, locations=1, lots=1, bins=1)
     await stocked(pools, warehouse, 1000)
     web = await a_channel(admin, warehouse, "WEB", fence=Decimal(100))
@@ -157,8 +156,7 @@ async def test_a_claim_is_resolved_exactly_once_whoever_races(
                             work, act=an_act_of(warehouse), wish=Wish(id=id_, action="CONSUME"), comment=None
                         )
         except DomainError as refused:
-            assert refused.reason is Reason.INVALID_TRANSITION
-            return None
+            return None if refused.reason is Reason.INVALID_TRANSITION else refused.reason
         return name
 
     consumed = allocated = 0
@@ -172,9 +170,7 @@ async def test_a_claim_is_resolved_exactly_once_whoever_races(
         made = await reserve(pools.databases[0], warehouse, [item])
         assert not isinstance(made, DomainError)
         names = ["release", "allocate", "consume"]
-        found = await asyncio.gather(
-            *(race(names[(n + round_) % 3], n, made[0].id) for n in range(3))
-        )
+        found = await asyncio.gather(*(race(names[(n + round_) % 3], n, made[0].id) for n in range(3)))
         (winner,) = [name for name in found if name is not None]
         winners[winner] += 1
         consumed += 2 * (winner == "consume")
@@ -183,9 +179,8 @@ async def test_a_claim_is_resolved_exactly_once_whoever_races(
     row = await admin.fetchrow(CLAIMED, warehouse.tenant_id)
     assert row is not None
     assert [row[name] for name in ("rows", "lines", "on_lines", "in_totals", "allocated")] == [allocated] * 5
-    assert await admin.fetchval("SELECT sum(on_hand) FROM stock_lines WHERE tenant_id = $1", warehouse.tenant_id) == (
-        1000 - consumed
-    )
+    left = await admin.fetchval("SELECT sum(on_hand) FROM stock_lines WHERE tenant_id = $1", warehouse.tenant_id)
+    assert left == 1000 - consumed
     used = await admin.fetchval("SELECT sum(used) FROM channel_usage WHERE tenant_id = $1", warehouse.tenant_id)
     assert used == consumed + allocated
     assert (await verify(admin, warehouse.tenant_id)).drifts == ()
