@@ -223,7 +223,11 @@ async def _could_still_give(work: PeopleWork, policy: Policy, found: Invited) ->
     key = await work.scopes_of(found.created_by)
     if key is not None:
         rights |= key.rights
-    return Permission.ADMIN_USERS in rights and covers(rights, wanted)
+    if Permission.ADMIN_USERS not in rights or not covers(rights, wanted):
+        return False
+    places = {grant.location_id for grant in found.grants}
+    reach = rights[Permission.ADMIN_USERS]
+    return reach is None or places <= reach
 
 
 def _act(found: Invited, accepting: Accepting) -> Act:

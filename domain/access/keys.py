@@ -96,13 +96,14 @@ async def rotate_key(
             successorId=stored.successor_id,
         )
     require_cover(act.caller.rights, stored.facts.rights)
+    # Before the old key gets another end: it may be the one that calls.
+    own_end = await _own_end(work, act)
     now, ends = await work.now(), stored.facts.expires_at
     last_day = now + overlap
     await work.store_key(
         key_id, msgspec.structs.replace(stored.facts, expires_at=last_day if ends is None else min(ends, last_day))
     )
     until = [now + (ends - stored.created_at)] if ends is not None else []
-    own_end = await _own_end(work, act)
     until += [own_end] if own_end is not None else []
     facts = msgspec.structs.replace(stored.facts, expires_at=min(until, default=None))
     return await _added(work, act, facts, rotates_id=key_id)
@@ -176,7 +177,7 @@ async def _checked(work: RightsWork, act: Act, facts: KeyFacts, *, before: KeyFa
     if is_new_end and own_end is not None and (facts.expires_at is None or facts.expires_at > own_end):
         raise FieldError(("expiresAt", "must not be later than the end of the key that you call with"))
     places = None if facts.location_ids is None else tuple(sorted(set(facts.location_ids)))
-    if places is not None and (before is None or places != before.location_ids):
+    if before is None or places != before.location_ids:
         await _require_places(work, act, places)
     return KeyFacts(
         name=name, scopes=tuple(sorted(set(facts.scopes))), location_ids=places, expires_at=facts.expires_at
@@ -191,7 +192,11 @@ async def _own_end(work: RightsWork, act: Act) -> datetime | None:
     return None if own is None else own.expires_at
 
 
-async def _require_places(work: RightsWork, act: Act, places: Iterable[UUID]) -> None:
+async def _require_places(work: RightsWork, act: Act, places: Iterable[UUID] | None) -> None:
+    if places is None:
+        if act.scope is not None:
+            raise DomainError(Reason.LOCATION_DENIED, "You administer keys at some locations, not at all of them")
+        return
     places = tuple(places)
     for place in places:
         act.caller.require_location(act.permission, place)

@@ -38,7 +38,8 @@ async def change_member(
     stored = await work.lock_member(user_id)
     if stored is None:
         raise not_found("user")
-    if act.scope is not None and not {grant.location_id for grant in stored.grants} <= act.scope:
+    places = {grant.location_id for grant in stored.grants}
+    if act.scope is not None and not (places and places <= act.scope):
         raise DomainError(Reason.LOCATION_DENIED, "Your rights do not cover all locations of this user")
     require_version("user's membership", expected=expected_version, actual=stored.version)
     new_name = stored.name if name is None else one_line("name", name)

@@ -20,7 +20,7 @@ from domain.access.rights import (
     require_version,
 )
 from domain.access.rules import is_role_code, require_cover, rights_of_grants, rights_of_scopes
-from domain.access.standing import Roles, require_an_admin, require_may_give
+from domain.access.standing import Roles, require_an_admin, require_may_give, require_reach
 from domain.errors import DomainError, FieldError, Reason, not_found
 from domain.values import clean_line
 
@@ -140,6 +140,7 @@ async def replace_grants(
     )
     added, removed = grants - held, held - grants
     await require_may_give(work, policy, caller=act.caller, grants=added)
+    require_reach(act.caller, removed)
     require_cover(act.caller.rights, rights_of_grants(removed, roles))
     require_version("user's membership", expected=expected_version, actual=stored.version)
     if added or removed:

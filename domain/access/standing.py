@@ -64,6 +64,21 @@ async def require_an_admin(work: StandingWork, policy: Policy) -> None:
     )
 
 
+def require_reach(caller: Caller, grants: Iterable[Grant]) -> None:
+    """Refuse who administers people at some locations only, where a grant counts at others.
+
+    To hold there what it gives is not enough.
+    """
+    reach = caller.scope(Permission.ADMIN_USERS)
+    for grant in grants:
+        if grant.location_id is not None:
+            caller.require_location(Permission.ADMIN_USERS, grant.location_id)
+        elif reach is not None:
+            raise DomainError(
+                Reason.LOCATION_DENIED, "You administer people at some locations, not at all of them"
+            )
+
+
 async def require_may_give(
     work: StandingWork, policy: Policy, *, caller: Caller, grants: Iterable[Grant], at: str = "grants"
 ) -> dict[Permission, Scope]:
@@ -74,9 +89,7 @@ async def require_may_give(
         DomainError: LOCATION_DENIED or NOT_FOUND for a location, PERMISSION_DENIED for a right that is not held.
     """
     grants = tuple(grants)
-    for grant in grants:
-        if grant.location_id is not None:
-            caller.require_location(Permission.ADMIN_USERS, grant.location_id)
+    require_reach(caller, grants)
     named = {grant.location_id for grant in grants if grant.location_id is not None}
     unknown = await work.unknown_locations(named) if named else frozenset()
     if unknown:

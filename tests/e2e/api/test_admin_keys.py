@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from domain.access.credentials import KEY_FORM, KEY_MARK, hash_of, is_api_key
-from tests.e2e.api.admins import KEYS, Headers, Person, a_key, code_of, somebody, statuses
+from tests.e2e.api.admins import KEYS, Headers, Person, a_key, code_of, own_role, somebody, statuses
 from tests.e2e.api.company import Company, as_bearer
 from tests.e2e.api.conftest import Connection, Founding
 from tests.ledger.promises import show
@@ -177,6 +177,23 @@ async def test_no_key_makes_one_that_outlives_it(http: httpx.AsyncClient, boss: 
     assert dt.datetime.fromisoformat(itself.json()["data"]["expiresAt"]) <= dt.datetime.fromisoformat(ends)
 
 
+@pytest.mark.parametrize("overlap", [0, 24])
+async def test_a_key_that_replaces_itself_passes_on_the_end_that_it_had_and_no_other(
+    http: httpx.AsyncClient, boss: Person, overlap: int
+) -> None:
+    ends = soon(1)
+    passing, short = await made(http, boss.headers, MINE, READ, expiresAt=ends)
+    lasting, endless = await made(http, boss.headers, MINE, READ)
+
+    after = [
+        (await http.post(f"{path}/rotate", json={"overlapHours": overlap}, headers=dict(key))).json()
+        for path, key in ((passing, short), (lasting, endless))
+    ]
+
+    assert dt.datetime.fromisoformat(after[0]["data"]["expiresAt"]) == dt.datetime.fromisoformat(ends)
+    assert after[1]["data"]["expiresAt"] is None
+
+
 async def test_nobody_changes_or_takes_over_a_key_that_can_do_more_than_they_can(
     http: httpx.AsyncClient, admin: Connection, company: Company, boss: Person
 ) -> None:
@@ -226,6 +243,21 @@ async def test_who_administers_one_location_sees_and_touches_its_keys_only(
     assert [code_of(answer) for answer in refused] == ["403 LOCATION_DENIED"] * 6
     assert code_of(widened) == "403 LOCATION_DENIED"
     assert (await http.post(f"{own}/revoke", headers=dict(local))).status_code == 200
+
+
+async def test_who_administers_keys_at_one_location_makes_none_for_all_of_them(
+    http: httpx.AsyncClient, admin: Connection, company: Company
+) -> None:
+    """Though they may do themselves, at all locations, what the key could."""
+    here = company.facts["locationId"]
+    keeper = await own_role(admin, company, "keeper", MINE)
+    local = (await somebody(admin, company, keeper, at=here, also=["viewer"])).headers
+    path, _ = await made(http, local, READ, locationIds=[here])
+
+    everywhere = await make(http, local, READ)
+    widened = await http.patch(path, json={"locationIds": None, "expectedVersion": 1}, headers=dict(local))
+
+    assert [code_of(answer) for answer in (everywhere, widened)] == ["403 LOCATION_DENIED"] * 2
 
 
 async def test_what_a_key_loses_it_has_lost_in_every_process_at_once(

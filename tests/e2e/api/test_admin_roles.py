@@ -319,6 +319,28 @@ async def test_who_administers_one_location_gives_and_takes_there_and_nowhere_el
     assert taken.status_code == 200, taken.text
 
 
+async def test_who_administers_people_at_one_location_gives_and_takes_nothing_for_all_of_them(
+    http: httpx.AsyncClient, admin: Connection, company: Company
+) -> None:
+    """Though they hold themselves, at all locations, what it is about."""
+    here = company.facts["locationId"]
+    helper = await own_role(admin, company, "helper", "admin.users")
+    local = await somebody(admin, company, helper, at=here, also=["viewer"])
+    clerk = await somebody(admin, company, "viewer", at=here)
+    watcher = await somebody(admin, company, "viewer")
+
+    refused = [
+        await give(http, local.headers, clerk, ("viewer", None)),
+        await give(http, local.headers, watcher),
+        await give(http, local.headers, watcher, ("viewer", [here])),
+    ]
+    taken = await give(http, local.headers, clerk)
+
+    assert [code_of(answer) for answer in refused] == ["403 LOCATION_DENIED"] * 3
+    assert await roles_of(admin, company, watcher.id) == {("viewer", None)}
+    assert taken.status_code == 200, taken.text
+
+
 async def test_who_administers_one_location_leaves_alone_what_they_do_not_see(
     http: httpx.AsyncClient, admin: Connection, company: Company, boss: Person
 ) -> None:

@@ -101,6 +101,20 @@ async def test_who_administers_one_location_sees_who_holds_something_there_and_w
     assert [code_of(answer) for answer in touched] == ["403 LOCATION_DENIED"] * 2
 
 
+async def test_who_administers_one_location_does_not_touch_who_holds_nothing_anywhere(
+    http: httpx.AsyncClient, admin: Connection, company: Company
+) -> None:
+    local = await somebody(admin, company, "admin", at=company.facts["locationId"])
+    newcomer = await somebody(admin, company, "viewer")
+    await admin.execute("DELETE FROM grants WHERE user_id = $1", newcomer.id)
+
+    hidden = await http.get(f"{USERS}/{newcomer.id}", headers=dict(local.headers))
+    touched = [await change(http, local, newcomer.id, **body) for body in ({"name": "Mine"}, {"active": False})]
+
+    assert code_of(hidden) == "404 NOT_FOUND"
+    assert [code_of(answer) for answer in touched] == ["403 LOCATION_DENIED"] * 2
+
+
 async def test_a_name_is_the_tenant_s_and_shows_in_the_session_at_once(
     http: httpx.AsyncClient, admin: Connection, company: Company, boss: Person
 ) -> None:

@@ -315,6 +315,25 @@ async def test_an_invitation_is_worth_what_who_made_it_could_give_when_it_is_acc
     assert code_of(await accept(http, token)) == "404 NOT_FOUND"
 
 
+async def test_who_administers_people_at_one_location_invites_to_nothing_for_all_of_them(
+    http: httpx.AsyncClient, admin: Connection, company: Company, boss: Person
+) -> None:
+    """Though they hold it themselves at all locations; nor does what they made when they could."""
+    here = company.facts["locationId"]
+    await own_role(admin, company, "host", "admin.users")
+    local = await somebody(admin, company, "host", at=here, also=["viewer"])
+    moved = await somebody(admin, company, "host", also=["viewer"])
+    token = await token_of(http, moved.headers, company, grants=[{"role": "viewer"}])
+    grants = [{"role": "host", "locationIds": [here]}, {"role": "viewer"}]
+    body = {"grants": grants, "expectedVersion": 1}
+    assert (await http.put(moved.roles, json=body, headers=dict(boss.headers))).status_code == 200
+
+    refused = await invite(http, local.headers, company, grants=[{"role": "viewer"}], email="x@y.example")
+
+    assert code_of(refused) == "403 LOCATION_DENIED"
+    assert code_of(await accept(http, token)) == "404 NOT_FOUND"
+
+
 async def test_what_cannot_be_meant_is_refused(
     http: httpx.AsyncClient, company: Company, found: Founding, boss: Person
 ) -> None:
