@@ -14,6 +14,7 @@ from litestar import Request
 from litestar.exceptions import HTTPException, ValidationException
 
 from app.http.wire import Json
+from domain.access.credentials import masked
 from domain.access.model import Caller
 from domain.access.ports import Refusals, Refused
 from domain.errors import DomainError, FieldError, Reason
@@ -122,12 +123,18 @@ def on_domain_error(request: Request[Any, Any, Any], error: DomainError) -> Json
             "message": error.message,
             "method": request.method,
             "route": request.scope.get("path_template", ""),
-            "path": request.url.path[:PATH_SHOWN],
+            "path": _shown(request.url.path),
             **{name: value for name, value in _camel(error.facts).items() if name in TELLING},
         },
         location_ids=_locations(error.facts),
     )
     return Recorded(respond(error), lambda: refusals.record(refused))
+
+
+def _shown(path: str) -> str:
+    """An address as it goes on record: what the database has no place for is replaced, and keys are left out."""
+    text = path.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
+    return masked(text)[:PATH_SHOWN]
 
 
 class Recorded(Json[dict[str, Any]]):

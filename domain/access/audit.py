@@ -113,6 +113,7 @@ _VERSION = 7
 _MILLISECOND = timedelta(milliseconds=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _RANDOM_BITS = 80
+_LATEST = datetime.max.replace(tzinfo=UTC) - CLOCKS_APART
 _LAST = (1 << 48) - 1
 
 
@@ -131,6 +132,7 @@ def _time_in(request_id: str | None) -> datetime | None:
     if made.version != _VERSION or made.hex != request_id:
         return None
     try:
-        return _EPOCH + (made.int >> _RANDOM_BITS) * _MILLISECOND
+        sent_at = _EPOCH + (made.int >> _RANDOM_BITS) * _MILLISECOND
     except OverflowError:
         return None
+    return sent_at if sent_at <= _LATEST else None

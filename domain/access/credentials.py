@@ -22,6 +22,7 @@ KEY_FORM = re.compile(r"sk_live_[0-9A-Za-z]{49}")
 
 INVITATION_FORM = re.compile(r"sk_inv_[0-9A-Za-z]{49}")
 
+_MARKED = re.compile(r"(sk_(?:live|inv)_)[0-9A-Za-z]{5,}")
 _TOKEN_FORM = re.compile(r"[A-Za-z0-9_-]{43}")
 _DIGITS = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _BODY_LENGTH = 43  # 62**43 > 2**256
@@ -73,6 +74,11 @@ def is_invitation_token(text: str) -> bool:
 def prefix_of(key: str) -> str:
     """The beginning by which its owner knows a key again; the 43 characters of chance lose four."""
     return key[:_SHOWN]
+
+
+def masked(text: str) -> str:
+    """A text without the keys and invitations that somebody has put into it."""
+    return _MARKED.sub(r"\1***", text) if "sk_" in text else text
 
 
 def last4_of(key: str) -> str:

@@ -6,6 +6,8 @@ from functools import lru_cache
 from types import NoneType
 from typing import Any
 
+from domain.access.credentials import masked
+
 HIDDEN = "***"
 _DEPTH_MAX = 6
 
@@ -83,7 +85,7 @@ def _masked_text(text: str) -> str:
     if "://" in text or "bearer" in (small := text.lower()) or "basic" in small:
         for pattern, replacement in _SECRET_TEXTS:
             text = pattern.sub(replacement, text)
-    return text
+    return masked(text)
 
 
 def _escaped(text: str, *, keep_lines: bool) -> str:

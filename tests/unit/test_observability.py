@@ -41,6 +41,9 @@ def test_the_value_of_a_key_that_sounds_secret_is_hidden(key: str) -> None:
     [
         (f"postgresql://clerk:{CANARY}@db/stock", "postgresql://clerk:***@db/stock"),
         (f"sent Authorization: Bearer {CANARY}", "sent Authorization: Bearer ***"),
+        (f"/api/admin/api-keys/sk_live_{CANARY}", "/api/admin/api-keys/sk_live_***"),
+        (f"accepted with sk_inv_{CANARY}", "accepted with sk_inv_***"),
+        ("a key that begins with sk_live_aB3d", "a key that begins with sk_live_aB3d"),
         ("see http://127.0.0.1:8000/docs", "see http://127.0.0.1:8000/docs"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -10,6 +11,7 @@ import httpx
 import pytest
 
 from app.http.csv import plain_text
+from domain.access.credentials import new_api_key
 from domain.access.model import Permission
 from tests.e2e.api.company import Company, add_key, add_user, as_bearer, begin_session, master_key
 from tests.e2e.api.conftest import Connection, Founding
@@ -215,6 +217,29 @@ async def test_what_somebody_was_kept_from_is_on_record_once(
     assert (lacking["after"]["method"], lacking["after"]["route"]) == ("POST", "/api/categories")
     assert elsewhere["locationIds"] == [company.facts["otherLocationId"]]
     assert elsewhere["actorId"] == str(clerk)
+
+
+async def test_a_refusal_is_on_record_whatever_is_in_its_address_but_for_a_key(
+    auditor: Auditor, admin: Connection, http: httpx.AsyncClient
+) -> None:
+    viewer = await begin_session(admin, auditor.company, await add_user(admin, auditor.company, "viewer"))
+    key = new_api_key()
+
+    for code in ("a%00b", key):
+        answer = await http.delete(f"/api/admin/roles/{code}", headers=viewer.headers)
+        assert answer.status_code == 403, answer.text
+
+    paths = [record["after"]["path"] for record in await auditor.trail(outcome="REFUSED")]
+    assert len(paths) == 2
+    assert paths[1] == "/api/admin/roles/a\ufffdb"
+    assert paths[0].startswith("/api/admin/roles/")
+    assert key[:20] not in paths[0]
+
+
+async def test_an_id_from_the_end_of_time_is_nobody_s(auditor: Auditor) -> None:
+    ends = int(datetime(9999, 12, 31, 23, 30, tzinfo=UTC).timestamp()) * 1000
+
+    assert await auditor.trail(requestId=f"{ends:012x}7000800000000000000000"[:32]) == []
 
 
 async def test_another_company_s_things_have_no_trail(
