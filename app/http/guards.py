@@ -149,8 +149,15 @@ def _refuse_forgery(connection: Connection, csrf: str) -> None:
     if headers.get("sec-fetch-site") in {"cross-site", "same-site"}:
         raise DomainError(Reason.CSRF_FAILED, "Cross-site requests are refused")
     origin = headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != headers.get("host"):
+    if origin is not None and _host_of(origin) != headers.get("host"):
         raise DomainError(Reason.CSRF_FAILED, "The request comes from another origin")
+
+
+def _host_of(origin: str) -> str:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:  # half an IPv6 address
+        return ""
 
 
 def undeclared(handlers: list[BaseRouteHandler]) -> list[str]:

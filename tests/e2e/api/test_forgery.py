@@ -48,6 +48,7 @@ def shapes(session: Session, other: Session, host: str) -> dict[str, Forged]:
         "an origin that begins like ours": Forged(
             headers={**token, "Origin": f"http://{host}.evil.example"}, code=no
         ),
+        "an origin that is no address": Forged(headers={**token, "Origin": "http://["}, code=no),
         "another port of ours": Forged(headers={**token, "Origin": "http://127.0.0.1:1"}, code=no),
         "another site, says the browser": Forged(headers={**token, "Sec-Fetch-Site": "cross-site"}, code=no),
         "a neighbour, says the browser": Forged(headers={**token, "Sec-Fetch-Site": "same-site"}, code=no),
@@ -88,7 +89,7 @@ async def sessions(admin: Connection, company: Company) -> tuple[Session, Sessio
 @pytest.fixture(scope="module", autouse=True)
 async def shown() -> AsyncGenerator[None]:
     yield
-    show("P-40", routes=len(unsafe()), shapes=22, executed=len(EXECUTED))
+    show("P-40", routes=len(unsafe()), shapes=23, executed=len(EXECUTED))
 
 
 async def send(http: httpx.AsyncClient, company: Company, operation: Operation, forged: Forged) -> httpx.Response:
