@@ -8,6 +8,7 @@ import os
 import pickle
 import sys
 from collections.abc import Awaitable, Callable
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from infra.db.pool import APP_ROLE, TenantConnection
 PLAN = "STOREKEEPER_BENCH_PLAN"
 POOL = 8
 
+type Statements = list[tuple[str, tuple[Any, ...]]]
 type Send = Callable[[dict[str, Any]], Awaitable[None]]
 type Receive = Callable[[], Awaitable[dict[str, Any]]]
 
@@ -29,11 +31,15 @@ type Receive = Callable[[], Awaitable[dict[str, Any]]]
 class Plan:
     """What to answer under which path; handed over in a file, since arguments are Python values."""
 
-    def __init__(self, *, url: str, tenant: str, statements: dict[str, list[tuple[str, tuple[Any, ...]]]]) -> None:
+    def __init__(
+        self, *, url: str, tenant: str, answers: dict[str, list[Statements]], streamed: frozenset[str]
+    ) -> None:
         self.url = url
         self.tenant = tenant
-        self.statements = statements
-        """By path: none for an answer that needs no database."""
+        self.answers = answers
+        """By path: each of the answers in turn. One without statements needs no database."""
+        self.streamed = streamed
+        """Paths whose answer is sent on statement by statement."""
 
 
 def write_plan(file: Path, plan: Plan) -> None:
@@ -45,6 +51,7 @@ class Bare:
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
+        self._turns = {path: cycle(answers) for path, answers in plan.answers.items()}
         self._encoder = msgspec.json.Encoder(decimal_format="number")
         self._pool: asyncpg.Pool[Any]
 
@@ -52,7 +59,13 @@ class Bare:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
             return
-        statements = self._plan.statements.get(scope["path"], [])
+        if scope["method"] == "POST":
+            while (await receive()).get("more_body"):
+                pass
+        statements = next(self._turns[scope["path"]]) if scope["path"] in self._turns else []
+        if scope["path"] in self._plan.streamed:
+            await self._stream(statements, send)
+            return
         if statements:
             async with self._pool.acquire() as connection:
                 rows = [await connection.fetch(statement, *arguments) for statement, arguments in statements]
@@ -62,6 +75,16 @@ class Bare:
         head = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
         await send({"type": "http.response.start", "status": 200, "headers": head})
         await send({"type": "http.response.body", "body": body})
+
+    async def _stream(self, statements: Statements, send: Send) -> None:
+        head = [(b"content-type", b"application/json")]
+        await send({"type": "http.response.start", "status": 200, "headers": head})
+        for statement, arguments in statements:
+            async with self._pool.acquire() as connection:
+                rows = await connection.fetch(statement, *arguments)
+            body = self._encoder.encode([dict(row) for row in rows])
+            await send({"type": "http.response.body", "body": body, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()

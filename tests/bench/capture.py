@@ -38,10 +38,18 @@ class Caught:
         self._client = client
         self._notes = notes
 
-    async def ask(self, method: str, path: str, *, headers: Mapping[str, str], body: str | None = None) -> Asked:
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str],
+        body: str | None = None,
+        times: int = _TIMES,
+    ) -> Asked:
         """What such a request does once the application is warm."""
         answer: httpx.Response | None = None
-        for _ in range(_TIMES):
+        for _ in range(times):
             self._notes.clear()
             answer = await self._client.request(method, path, headers=headers, content=body)
             await asyncio.sleep(0)  # the driver tells its listeners in the next turn of the loop

@@ -141,6 +141,16 @@ GOALS = (
     ),
     Goal(name="stock list, last page / bare", bound=0.6, figure=lambda t: t.ratio("list-last", 8)),
     Goal(name="movements page, 8 connections / bare", bound=0.6, figure=lambda t: t.ratio("movements", 8)),
+    Goal(
+        name="ATP matrix page, 8 connections / stock list, first page",
+        bound=1.5,
+        figure=lambda t: t.between(("atp-page", 8), ("list-first", 8)),
+    ),
+    Goal(
+        name="check of 20 items, 8 connections / bare",
+        bound=0.6,
+        figure=lambda t: t.ratio("check", 8),
+    ),
     Goal(name="empty authenticated GET, 32 connections / bare", bound=0.25, figure=lambda t: t.ratio("me", 32)),
     Goal(
         name="stock list, first page, p50, largest / smallest ledger",
@@ -159,6 +169,18 @@ GOALS = (
         bound=1.5,
         at_most=True,
         figure=lambda t: t.growth("movements", 8),
+    ),
+    Goal(
+        name="ATP matrix page, p50, largest / smallest ledger",
+        bound=1.5,
+        at_most=True,
+        figure=lambda t: t.growth("atp-page", 8),
+    ),
+    Goal(
+        name="check of 20 items, p50, largest / smallest ledger",
+        bound=1.5,
+        at_most=True,
+        figure=lambda t: t.growth("check", 8),
     ),
     Goal(
         name="adjust, 8 connections / the best peer",

@@ -10,7 +10,8 @@ from infra.postgres import Running
 from tests.bench.bare import Plan
 from tests.bench.books import Checked
 from tests.bench.capture import caught
-from tests.bench.generators import Generator
+from tests.bench.claiming import claiming_script
+from tests.bench.generators import Generator, PythonGenerator
 from tests.bench.limits import Hashing, Pgbench, pgbench_script
 from tests.bench.meters import Meter
 from tests.bench.runs import Cell, Load, Pair, Run, Side, Taken
@@ -87,7 +88,7 @@ class Player:
         return self.measured
 
     async def _prepare(self, ledger: Ledger) -> Plan:
-        statements = {}
+        answers, streamed = {}, {f"/{s.name}" for s in self._bench.scenarios if s.streamed}
         async with caught(ledger.urls) as application:
             for scenario in self._bench.scenarios:
                 prepared = await prepare(scenario, ledger, application)
@@ -95,8 +96,9 @@ class Player:
                 if prepared.asked is None:
                     self.measured.unserved[scenario.name] = prepared.refusal
                 else:
-                    statements[f"/{scenario.name}"] = prepared.asked.statements
-        return Plan(url=ledger.urls.app_url, tenant=str(ledger.stock.tenant_id), statements=statements)
+                    answers[f"/{scenario.name}"] = prepared.answers
+        tenant = str(ledger.stock.tenant_id)
+        return Plan(url=ledger.urls.app_url, tenant=tenant, answers=answers, streamed=frozenset(streamed))
 
     def _measure(self) -> None:
         largest = max(self._bench.sizes)
@@ -148,20 +150,29 @@ class Player:
         stage = self._stages[cell.lines]
         prepared = self._prepared[cell.lines, cell.scenario]
         scenario = prepared.scenario
-        before = stage.books.position() if scenario.movements else 0
+        before = self._stored(stage, scenario)
         servers = [stage.app.process.pid] if side == "app" else [stage.bare.process.pid]
         meter = Meter(servers=servers, postmaster=stage.cluster.pid, books=stage.books)
         taken = self._take(cell, prepared, side, repeat)
         spent = meter.spent(taken)
-        stored = stage.books.position() - before if scenario.movements else None
+        stored = self._stored(stage, scenario) - before if scenario.stores else None
         self._judge(cell, side, scenario, taken, stored)
+        if scenario.claims and (unequal := stage.books.unequal_claims()):
+            self.measured.wrong.append(f"{cell.scenario}, {side}: {unequal} claims, lines and totals disagree")
         return Run(taken=taken, spent=spent, stored=stored)
+
+    def _stored(self, stage: Stage, scenario: Scenario) -> int:
+        if scenario.claims:
+            return stage.books.claims()
+        return stage.books.position() if scenario.movements else 0
 
     def _take(self, cell: Cell, prepared: Prepared, side: Side, repeat: int) -> Taken:
         stage, scenario = self._stages[cell.lines], prepared.scenario
         seconds, warm = self._bench.seconds, self._bench.warm(cell.connections)
         if side == "app" or scenario.limit == "bare":
-            return self._generator.run(
+            # Which one it is makes no difference to long requests, and only ours waits for what is under way.
+            generator = PythonGenerator() if scenario.streamed else self._generator
+            return generator.run(
                 Load(
                     url=stage.app.url if side == "app" else stage.bare.url,
                     method=scenario.method,
@@ -171,6 +182,7 @@ class Player:
                     connections=cell.connections,
                     seconds=seconds,
                     warm_seconds=warm,
+                    is_long=scenario.streamed,
                 )
             )
         return self._limit(stage, prepared).run(connections=cell.connections, seconds=seconds, warm_seconds=warm)
@@ -180,17 +192,20 @@ class Player:
             threads = self._bench.workers * _HASHING_THREADS
             return Hashing(PASSWORD, stage.ledger.password_hash, threads=threads)
         assert prepared.asked is not None
-        ((statement, arguments),) = prepared.asked.statements
-        script = pgbench_script(
-            statement, arguments, lines=stage.ledger.lines, hot=prepared.scenario.hot, stride=STRIDE
-        )
+        if prepared.scenario.claims:
+            script = claiming_script(prepared.asked.statements, stage.ledger, hot=prepared.scenario.hot)
+        else:
+            ((statement, arguments),) = prepared.asked.statements
+            script = pgbench_script(
+                statement, arguments, lines=stage.ledger.lines, hot=prepared.scenario.hot, stride=STRIDE
+            )
         return Pgbench(stage.cluster, stage.ledger.urls, str(stage.ledger.stock.tenant_id), script)
 
     def _judge(self, cell: Cell, side: Side, scenario: Scenario, taken: Taken, stored: int | None) -> None:
         """What was acknowledged is stored, and what is stored was sent."""
         where = f"{cell.scenario}, {cell.connections} connections, {cell.lines:,} lines, {side}"
         if stored is not None:
-            least, most = taken.acknowledged * scenario.movements, taken.sent * scenario.movements
+            least, most = taken.acknowledged * scenario.stores, taken.sent * scenario.stores
             if not least <= stored <= most:
                 self.measured.wrong.append(f"{where}: acknowledged {least}, stored {stored}, sent {most}")
         if taken.refused or taken.broken:

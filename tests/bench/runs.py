@@ -20,6 +20,8 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
     connections: int
     seconds: float
     warm_seconds: float
+    is_long: bool = False
+    """Requests that take long, of which each counts: there is no warm-up, and those under way are waited for."""
 
 
 class Taken(msgspec.Struct, frozen=True, kw_only=True):

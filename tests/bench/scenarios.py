@@ -8,14 +8,18 @@ import msgspec
 
 from tests.bench.capture import Asked, Caught
 from tests.bench.stage import EMAIL, PASSWORD, Ledger
+from tests.plans.selling import CHANNELS, product_id
 
 type Limit = Literal["pgbench", "bare", "hash"]
 
 CONNECTIONS = (1, 8, 32, 128)
 BULK_ITEMS = 100
+CHECKED_ITEMS = 20
 PAGE = 50
+MATRIX = "/api/inventory/channel-location?locationId={location}"
 BODIES = 20_000
 """Bodies made up for a run: more than it sends of most, so that lines are as random as pgbench's."""
+_ASKED_BODIES = 50
 STRIDE = 7919
 """A prime: the lines of one call lie far from each other, and are different ones."""
 
@@ -49,12 +53,21 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     bodies: Bodies | None = None
     movements: int = 0
     """What one request adds to the ledger."""
+    claims: int = 0
+    """What one request adds to the reservations."""
     hot: bool = False
     is_list: bool = False
     """Its time must not grow with the ledger."""
     deep: bool = False
     """The last page of the list at `path`, by its cursor."""
+    streamed: bool = False
+    """The answer comes in parts; it has a whole location, so its time grows with the ledger."""
     authenticated: bool = True
+
+    @property
+    def stores(self) -> int:
+        """What one request leaves behind: movements or claims."""
+        return self.movements or self.claims
 
     def headers(self, ledger: Ledger) -> dict[str, str]:
         headers = {"authorization": f"Bearer {ledger.key}"} if self.authenticated else {}
@@ -95,6 +108,42 @@ def _bulk(ledger: Ledger, random: Random, count: int) -> list[str]:
 
 def _login(ledger: Ledger, random: Random, count: int) -> list[str]:
     return [msgspec.json.encode({"email": EMAIL, "password": PASSWORD}).decode()]
+
+
+def _check(ledger: Ledger, random: Random, count: int) -> list[str]:
+    bodies = []
+    for _ in range(min(count, 2_000)):
+        first = random.randrange(ledger.products)
+        items = [_item(ledger, random, (first + n * STRIDE) % ledger.products) for n in range(CHECKED_ITEMS)]
+        bodies.append(msgspec.json.encode({"items": items}).decode())
+    return bodies
+
+
+def _item(ledger: Ledger, random: Random, product: int) -> dict[str, object]:
+    return {
+        "productMasterId": str(product_id(product)),
+        "locationId": str(ledger.stock.locations[0]),
+        "channelId": str(random.choice(ledger.selling.channels)),
+        "quantityNeeded": random.randrange(1, 100),
+    }
+
+
+def _reserve(ledger: Ledger, random: Random, count: int) -> list[str]:
+    return [_reservation(ledger, random.randrange(ledger.products)) for _ in range(count)]
+
+
+def _reserve_hot(ledger: Ledger, random: Random, count: int) -> list[str]:
+    return [_reservation(ledger, 0)]
+
+
+def _reservation(ledger: Ledger, product: int) -> str:
+    item = {
+        "productMasterId": str(product_id(product)),
+        "locationId": str(ledger.stock.locations[0]),
+        "channelId": str(ledger.selling.channels[0]),
+        "quantityNeeded": 1,
+    }
+    return msgspec.json.encode({"items": [item], "ttlSeconds": 86_400}).decode()
 
 
 SCENARIOS = (
@@ -162,6 +211,53 @@ SCENARIOS = (
         is_list=True,
     ),
     Scenario(
+        name="atp-page",
+        title=f"ATP matrix, page of {PAGE} products × {CHANNELS} channels",  # noqa: RUF001 - as the API has it
+        path=f"{MATRIX}&limit={PAGE}",
+        limit="bare",
+        connections=(8, 32),
+        is_list=True,
+    ),
+    Scenario(
+        name="atp-csv",
+        title="ATP matrix of a whole location as CSV",
+        path=f"{MATRIX}&format=csv",
+        limit="bare",
+        connections=(1,),
+        streamed=True,
+    ),
+    Scenario(
+        name="check",
+        title=f"Availability check of {CHECKED_ITEMS} items",
+        method="POST",
+        path="/api/inventory/availability/check",
+        bodies=_check,
+        limit="bare",
+        connections=(8, 32),
+        is_list=True,
+    ),
+    Scenario(
+        name="reserve-spread",
+        title="Reserve, random products",
+        method="POST",
+        path="/api/inventory/reservations",
+        bodies=_reserve,
+        limit="pgbench",
+        connections=(8, 32),
+        claims=1,
+    ),
+    Scenario(
+        name="reserve-hot",
+        title="Reserve, one product",
+        method="POST",
+        path="/api/inventory/reservations",
+        bodies=_reserve_hot,
+        limit="pgbench",
+        connections=(8, 32),
+        claims=1,
+        hot=True,
+    ),
+    Scenario(
         name="login",
         title="Login",
         method="POST",
@@ -180,13 +276,20 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     scenario: Scenario
     path: str
     asked: Asked | None
+    others: tuple[Asked, ...] = ()
+    """The same with other bodies."""
     refusal: str = ""
     """Why it cannot be measured."""
+
+    @property
+    def answers(self) -> "list[list[tuple[str, tuple[object, ...]]]]":
+        """The statements of each request that was asked."""
+        return [] if self.asked is None else [one.statements for one in (self.asked, *self.others)]
 
 
 async def prepare(scenario: Scenario, ledger: Ledger, caught: Caught) -> Prepared:
     """Ask once, to know its statements, and whether it is served at all."""
-    path = scenario.path
+    path = scenario.path.format(location=ledger.stock.locations[0])
     if scenario.deep:
         first = await caught.ask("GET", path, headers=scenario.headers(ledger))
         pages = _Paged.of(first)
@@ -197,13 +300,15 @@ async def prepare(scenario: Scenario, ledger: Ledger, caught: Caught) -> Prepare
         if last is None or last.next_cursor is None:
             return _unserved(scenario, before)
         path = f"{path}&cursor={last.next_cursor}"
-    body = scenario.some_bodies(ledger, "prepare", 1)
-    asked = await caught.ask(
-        scenario.method, path, headers=scenario.headers(ledger), body=body[0] if body else None
-    )
+    # A bare route is sent no body that it could read: so that it reads other rows each time, it is told of many.
+    many = _ASKED_BODIES if scenario.limit == "bare" else 1
+    bodies = scenario.some_bodies(ledger, "prepare", many)
+    headers = scenario.headers(ledger)
+    asked = await caught.ask(scenario.method, path, headers=headers, body=next(iter(bodies), None))
     if not 200 <= asked.status < 300:
         return _unserved(scenario, asked)
-    return Prepared(scenario=scenario, path=path, asked=asked)
+    others = [await caught.ask(scenario.method, path, headers=headers, body=body, times=1) for body in bodies[1:]]
+    return Prepared(scenario=scenario, path=path, asked=asked, others=tuple(others))
 
 
 def _unserved(scenario: Scenario, asked: Asked) -> Prepared:

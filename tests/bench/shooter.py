@@ -19,7 +19,8 @@ import uvloop
 
 from tests.bench.runs import Load, Taken, percentiles
 
-_DRAIN_SECONDS = 30.0
+_DRAIN_SECONDS, _LONG_SECONDS = 30.0, 300.0
+_LAST_CHUNK = b"\r\n0\r\n\r\n"
 
 
 class Shooter:
@@ -49,13 +50,13 @@ class Shooter:
         gc.disable()
         for client in clients:
             client.send()
-        await asyncio.sleep(self._load.warm_seconds)
+        await asyncio.sleep(0 if self._load.is_long else self._load.warm_seconds)
         self.counting, started, began_at, cpu = True, time.perf_counter(), time.time(), time.process_time()
         await asyncio.sleep(self._load.seconds)
+        if self._load.is_long:
+            await self._drain(_LONG_SECONDS)
         self.counting, seconds, cpu = False, time.perf_counter() - started, time.process_time() - cpu
-        self.over = True
-        async with asyncio.timeout(_DRAIN_SECONDS):
-            await self._idle.wait()
+        await self._drain(_DRAIN_SECONDS)
         ordered = sorted(self.latencies)
         if not ordered:
             raise SystemExit(f"not one answer within {seconds:.1f} s; first trouble: {self.trouble or 'none'}")
@@ -75,6 +76,11 @@ class Shooter:
             trouble=self.trouble,
             client_cpu=cpu,
         )
+
+    async def _drain(self, seconds: float) -> None:
+        self.over = True
+        async with asyncio.timeout(seconds):
+            await self._idle.wait()
 
     def next(self) -> bytes | None:
         """The next request to be sent, while there is to be one."""
@@ -97,11 +103,12 @@ class Shooter:
 
 
 class _Client(asyncio.Protocol):
-    __slots__ = ("_buffer", "_sent_at", "_shooter", "_transport", "_waiting")
+    __slots__ = ("_buffer", "_chunked", "_sent_at", "_shooter", "_transport", "_waiting")
 
     def __init__(self, shooter: Shooter) -> None:
         self._shooter = shooter
         self._buffer = b""
+        self._chunked = False
         self._sent_at = 0
         self._waiting = False
         self._transport: asyncio.Transport
@@ -124,9 +131,7 @@ class _Client(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._buffer:
             data = self._buffer + data
-        end = data.find(b"\r\n\r\n")
-        if end < 0 or len(data) < end + 4 + _length(data[:end]):
-            self._buffer = data
+        if not self._is_whole(data):
             return
         self._buffer = b""
         took = time.perf_counter_ns() - self._sent_at
@@ -139,6 +144,20 @@ class _Client(asyncio.Protocol):
             shooter.refused += 1
             shooter.trouble = shooter.trouble or data[:2000].decode(errors="replace")
         self.send()
+
+    def _is_whole(self, data: bytes) -> bool:
+        """Whether the answer has ended; of one in chunks only its status and its end are kept."""
+        if not self._chunked:
+            end = data.find(b"\r\n\r\n")
+            self._chunked = end >= 0 and b"\r\ntransfer-encoding: chunked" in data[:end].lower()
+            if not self._chunked:
+                is_whole = end >= 0 and len(data) >= end + 4 + _length(data[:end])
+                self._buffer = data
+                return is_whole
+        is_whole = data.endswith(_LAST_CHUNK)
+        self._chunked = not is_whole
+        self._buffer = data[:16] + data[16:][-len(_LAST_CHUNK) :]
+        return is_whole
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:

@@ -21,13 +21,15 @@ from infra.postgres import Running
 from tests.bench.bare import PLAN, Plan, write_plan
 from tests.bench.books import Books
 from tests.lab import DatabaseUrls, Served, a_database, a_free_port, end, serve, wait_until_ready
-from tests.plans.stock import Stock, make_stock
+from tests.plans.selling import Selling, make_selling
+from tests.plans.stock import LINES_PER_PRODUCT, Stock, make_stock
 
 PASSWORD = "a benchmark's own password"
 EMAIL = "bench@example.com"
 _SCOPES = (
     Permission.INVENTORY_ADJUST,
     Permission.INVENTORY_READ,
+    Permission.INVENTORY_WRITE,
     Permission.LOCATIONS_READ,
     Permission.PRODUCTS_READ,
 )
@@ -35,7 +37,8 @@ _SCOPES = (
 _UNLIMITED = {"STOREKEEPER_RATE_LIMITS": "off", "STOREKEEPER_LOGIN_FREE_GUESSES": "0"}
 """One caller sends all requests of a benchmark, and logs in all the time."""
 
-# What the ledger itself would have written beside the movements, so that its own check finds nothing to say.
+# What the ledger itself would have written beside the movements, so that its own check finds nothing to say. And
+# of each product there shall be a lot that can be reserved.
 _COMPLETE = """
 INSERT INTO events (tenant_id, position, type, entity_type, entity_id, payload, recorded_at)
 SELECT tenant_id, row_number() OVER (ORDER BY first_position), ledger_event_type(kind), 'posting', id,
@@ -49,6 +52,7 @@ FROM (SELECT count(*) AS n FROM events WHERE tenant_id = '{tenant}') e,
         FROM movements WHERE tenant_id = '{tenant}'
     ) m
 WHERE h.tenant_id = '{tenant}';
+UPDATE lots SET expires_on = current_date + 400 WHERE number LIKE 'LOT-%-0' AND expires_on < current_date + 60;
 VACUUM ANALYZE events;
 """
 
@@ -58,6 +62,7 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
 
     urls: DatabaseUrls
     stock: Stock
+    selling: Selling
     key: str
     password_hash: str
     seconds: float
@@ -66,6 +71,10 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def lines(self) -> int:
         return self.stock.lines
+
+    @property
+    def products(self) -> int:
+        return self.lines // LINES_PER_PRODUCT
 
     def line(self, number: int) -> str:
         """The id of a line by its number; 0 is the hot one."""
@@ -88,8 +97,10 @@ def a_ledger(cluster: Running, template: str, lines: int) -> Iterator[Ledger]:
     began = time.perf_counter()
     with a_database(cluster, template) as urls:
         stock = asyncio.run(_fill(urls.admin_url, lines))
+        selling = asyncio.run(make_selling(urls.admin_url, stock))
         key, hashed = asyncio.run(_admit(urls.admin_url, stock))
-        yield Ledger(urls=urls, stock=stock, key=key, password_hash=hashed, seconds=time.perf_counter() - began)
+        took = time.perf_counter() - began
+        yield Ledger(urls=urls, stock=stock, selling=selling, key=key, password_hash=hashed, seconds=took)
 
 
 async def _fill(admin_url: str, lines: int) -> Stock:
