@@ -97,6 +97,7 @@ def _name(name: str) -> str:
 
 
 def respond(error: DomainError) -> Json[dict[str, Any]]:
+    structlog.contextvars.bind_contextvars(code=error.reason)  # for the request's line in the log
     headers: dict[str, str] = {}
     if (seconds := error.facts.get("retryAfter")) is not None:
         headers["Retry-After"] = str(seconds)

@@ -67,7 +67,7 @@ async def answers(http: httpx.AsyncClient, member: Member) -> dict[str, httpx.Re
         "a part of the page": await http.get("/docs/swagger-ui.css"),
         "nothing": await http.get("/nowhere"),
         "a wrong method": await http.delete("/api/auth/login"),
-        "a wrong body": await http.post("/api/auth/login", content=b"{"),
+        "a wrong body": await http.post("/api/auth/login", json={"email": 1}),
         "a framework's page": await http.get("/openapi"),
         "a question for methods": await http.options("/api/inventory"),
     }
@@ -210,19 +210,19 @@ async def test_logins_and_those_that_failed_are_in_the_log(
     assert not [text for text in (member.email, PASSWORD, "Tr0mbone") if text in server.log.read_text()]
 
 
-async def test_a_refusal_is_in_the_log_with_who_asked_for_what(
+async def test_a_refusal_is_in_the_log_with_who_asked_for_what_and_why_not(
     answers: dict[str, httpx.Response], server: Served
 ) -> None:
-    request_id = answers["a refusal"].headers["x-request-id"]
-    (entry,) = [e for e in server.entries() if e.get("request_id") == request_id and e["event"] == "request"]
-
-    assert (entry["status"], entry["method"], entry["route"], entry["tenant"]) == (
-        403,
-        "GET",
-        "/api/audit",
-        "acme",
+    lines = {entry.get("request_id"): entry for entry in server.entries() if entry["event"] == "request"}
+    refused, wrong, let_in = (
+        lines[answers[name].headers["x-request-id"]] for name in ("a refusal", "a wrong body", "a list")
     )
-    assert entry["actor"]
+
+    assert (refused["status"], refused["method"], refused["route"]) == (403, "GET", "/api/audit")
+    assert (refused["code"], refused["tenant"]) == ("PERMISSION_DENIED", "acme")
+    assert refused["actor"]
+    assert (wrong["status"], wrong["code"]) == (400, "VALIDATION_ERROR")
+    assert "code" not in let_in
 
 
 async def test_without_tls_no_browser_is_told_to_demand_it() -> None:
