@@ -18,7 +18,7 @@ import msgspec
 
 from domain.access.model import Act
 from domain.errors import DomainError, FieldError, Reason, not_found
-from domain.ledger.model import Entry, Kind, Moved, Posted, Posting
+from domain.ledger.model import Entry, Kind, Posted, Posting
 from domain.ledger.places import Place
 from domain.values import new_id, plain
 
@@ -139,7 +139,7 @@ async def _marked(work: StockWork, stock: ExpiringStock, wish: Wish) -> Marked:
         stock=stock,
         quantity=after,
         is_new=is_new,
-        shortage=_shortage(stock.line_id, reserved=stock.reserved, left=stock.on_hand - held),
+        shortage=shortage_of(stock.line_id, reserved=stock.reserved, left=stock.on_hand - held),
     )
 
 
@@ -215,16 +215,15 @@ async def _disposed(work: StockWork, posted: Posted, stock: Mapping[UUID, Expiri
     last = {moved.line_id: moved for moved in posted.movements if moved.line_id in stock}
     marked = [line_id for line_id, one in stock.items() if one.is_marked or one.marked_part]
     await work.unmark([line_id for line_id in marked if not last[line_id].after])
-    return Disposed(posted=posted, stock=stock, shortages=shortages(last.values()))
+    found = (
+        shortage_of(line_id, reserved=stock[line_id].reserved, left=max(ZERO, moved.after - moved.held))
+        for line_id, moved in last.items()
+    )
+    return Disposed(posted=posted, stock=stock, shortages=[one for one in found if one is not None])
 
 
-def shortages(moved: Collection[Moved]) -> Sequence[Shortage]:
-    """What was reserved of lines beyond what they can give after a movement."""
-    found = (_shortage(one.line_id, reserved=one.reserved, left=max(ZERO, one.after - one.held)) for one in moved)
-    return [one for one in found if one is not None]
-
-
-def _shortage(line_id: UUID, *, reserved: Decimal, left: Decimal) -> Shortage | None:
+def shortage_of(line_id: UUID, *, reserved: Decimal, left: Decimal) -> Shortage | None:
+    """What is reserved beyond what is left to give, if anything is."""
     if reserved <= left:
         return None
     return Shortage(line_id=line_id, reserved=reserved, available=left, shortage=reserved - left)

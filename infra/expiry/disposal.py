@@ -30,7 +30,9 @@ MARKS = f"""
 # Each look-up is one by full key, whatever the statistics say when the plan is made (LATERAL … OFFSET 0).
 STOCK = f"""
     SELECT s.id, s.product_id, p.sku, p.unit_cost, s.location_id, c.today, s.bin_id, b.code, s.lot_id, t.number,
-        t.expires_on, s.on_hand, s.reserved, s.whole_holds, s.held_part, m.whole, m.part
+        t.expires_on, s.on_hand, s.whole_holds, s.held_part, m.whole, m.part, s.reserved
+            -- a claim that has run out counts by the clock
+            - CASE WHEN s.reserved > 0 THEN ledger_lapsed($1, s.id, clock_timestamp()) ELSE 0 END AS reserved
     FROM unnest($2::uuid[]) AS w(id)
     CROSS JOIN LATERAL (SELECT * FROM stock_lines x WHERE x.tenant_id = $1 AND x.id = w.id OFFSET 0) s
     CROSS JOIN LATERAL (SELECT * FROM products x WHERE x.tenant_id = $1 AND x.id = s.product_id OFFSET 0) p

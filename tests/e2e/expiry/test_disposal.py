@@ -460,3 +460,46 @@ async def test_destructions_elsewhere_are_neither_seen_nor_decided(
     assert (await narrow.get(DESTRUCTIONS)).json()["data"] == []
     assert (await narrow.get(path)).status_code == 404
     assert (await refused(narrow, path, {"action": "cancel"}, 403))["code"] == "LOCATION_DENIED"
+
+
+async def test_acts_on_the_same_lines_in_any_order_do_not_block_each_other(
+    api: Api, client: httpx.AsyncClient, site: Site
+) -> None:
+    lines = [await a_line(site, 100, lot=f"M{n}", bin_=bin_) for n, bin_ in enumerate(("MAIN", "PICK", "HOLD"))]
+    others = [api.client(site.caller(RIGHTS)) for _ in range(4)]
+
+    def act(n: int, who: httpx.AsyncClient) -> Any:
+        some = lines if n % 2 else lines[::-1]
+        name = ("mark-expired", "mark-consumed", "transfer-destruction")[n % 3]
+        return who.post(f"{EXPIRED}/{name}", json=of(*some, quantity=1 + n % 5))
+
+    answers = await asyncio.gather(*(act(n, others[n % 4]) for n in range(24)))
+
+    assert {answer.status_code for answer in answers} == {200}
+    assert await site.drift() == []
+    held = await site.admin.fetch(
+        "SELECT held, held_part FROM stock_lines WHERE tenant_id = $1 AND on_hand > 0 AND held_part > 0",
+        site.tenant_id,
+    )
+    assert [tuple(row) for row in held] == [(5, 5)] * 3
+
+
+async def test_a_claim_that_has_run_out_is_not_short(client: httpx.AsyncClient, site: Site) -> None:
+    line = await a_line(site)
+    claim = {
+        "id": str(site.tenant_id),
+        "group_id": str(site.tenant_id),
+        "kind": "SOFT",
+        "product_id": str(site.ids["MILK"]),
+        "location_id": str(site.ids["DC"]),
+        "quantity": 4,
+        "ttl_seconds": -1,
+        "lines": [{"line_id": str(line), "quantity": 4}],
+    }
+    await site.admin.execute("SELECT set_config('app.tenant', $1, false)", str(site.tenant_id))
+    await site.admin.execute("SELECT claim_make($1::text::jsonb, '{}'::jsonb)", json.dumps([claim]))
+    assert (await stock_line(site, line))["reserved"] == 4
+
+    planned = await sent(client, f"{EXPIRED}/transfer-destruction", of(line))
+
+    assert planned["shortages"] == []
