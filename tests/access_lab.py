@@ -1,12 +1,12 @@
 """An authenticator on a real database, with its look-ups counted and its clock in hand."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import override
 from uuid import UUID
 
-from domain.access.ports import FoundKey, FoundSession
+from domain.access.ports import FoundKey, FoundSession, NewSession
 from domain.access.rules import SessionLimits
 from infra.access.authenticator import CachedAuthenticator
 from infra.access.changes import Change, Kind
@@ -28,6 +28,14 @@ class CountedAccess(SqlAccess):
         self.gate = asyncio.Event()
         self.gate.set()
         self.at_gate = asyncio.Event()
+        self.before_a_session: Callable[[], Awaitable[None]] | None = None
+
+    @override
+    async def begin(self, session: NewSession, *, known_hash: str) -> bool:
+        meanwhile, self.before_a_session = self.before_a_session, None
+        if meanwhile is not None:
+            await meanwhile()
+        return await super().begin(session, known_hash=known_hash)
 
     @override
     async def by_session(self, token_hash: bytes) -> FoundSession | None:

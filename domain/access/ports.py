@@ -106,7 +106,12 @@ class Credentials(Protocol):
 class Sessions(Protocol):
     """Sessions on the server."""
 
-    async def begin(self, session: NewSession) -> None: ...
+    async def begin(self, session: NewSession, *, known_hash: str) -> bool:
+        """Begin it, and say yes; or no, where the person's password has another hash by now, or they are kept out.
+
+        A change of the password that is under way is waited for.
+        """
+        ...
 
     async def end(self, *, tenant_id: UUID, session_id: UUID) -> None:
         """End it for good, in every process."""

@@ -32,6 +32,7 @@ from domain.errors import DomainError, FieldError, Reason
 from domain.values import new_id
 
 USER_AGENT_LONGEST = 300
+_ATTEMPTS = 3
 
 
 class KnownSession(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,27 +105,31 @@ async def log_in(
     An unknown address, a wrong password, a person who may enter nowhere and a tenant that is not theirs are one
     answer, after the same work: nobody learns by asking who has an account.
     """
-    email = email_of(login.email)
-    account = await found_by.by_email(email) if email is not None else None
-    right = await passwords.matches(login.password, account.password_hash if account else None)
-    if account is None or not right or not account.is_active:
-        raise _wrong()
-    tenant = _entered(account, login.tenant_slug)
-    if passwords.is_outdated(account.password_hash):
-        again = await passwords.hashed(login.password)
-        await found_by.rehash(
-            tenant_id=tenant.tenant_id, user_id=account.user_id, old_hash=account.password_hash, new_hash=again
-        )
     token = secret.new_session_token()
-    session = NewSession(
-        tenant_id=tenant.tenant_id,
-        id=new_id(),
-        user_id=account.user_id,
-        token_hash=secret.hash_of(token),
-        lifetime=limits.absolute,
-        user_agent=readable(login.user_agent),
-    )
-    await sessions.begin(session)
+    for _ in range(_ATTEMPTS):
+        account, tenant = await _known(found_by, passwords, login)
+        known_hash = account.password_hash
+        if passwords.is_outdated(known_hash):
+            known_hash = await passwords.hashed(login.password)
+            await found_by.rehash(
+                tenant_id=tenant.tenant_id,
+                user_id=account.user_id,
+                old_hash=account.password_hash,
+                new_hash=known_hash,
+            )
+        session = NewSession(
+            tenant_id=tenant.tenant_id,
+            id=new_id(),
+            user_id=account.user_id,
+            token_hash=secret.hash_of(token),
+            lifetime=limits.absolute,
+            user_agent=readable(login.user_agent),
+        )
+        # Not where the password was changed since it was looked at: then it is looked at again.
+        if await sessions.begin(session, known_hash=known_hash):
+            break
+    else:
+        raise DomainError(Reason.UNAVAILABLE, "The account is being changed; try again shortly", retryAfter=1)
     if login.replaces is not None:
         await _end_old(found_by, sessions, revocations, login.replaces)
     known = await authenticate_session(found_by, policy, token=token, idle=limits.idle)
@@ -155,6 +160,16 @@ async def _caller(found: FoundSession, policy: Policy) -> Caller:
         roles=tuple(sorted(roles)),
         rights=rights_of_grants(found.grants, permissions),
     )
+
+
+async def _known(found_by: Credentials, passwords: Passwords, login: Login) -> tuple[Account, Membership]:
+    """Who logs in, and where, if the password is right."""
+    email = email_of(login.email)
+    account = await found_by.by_email(email) if email is not None else None
+    right = await passwords.matches(login.password, account.password_hash if account else None)
+    if account is None or not right or not account.is_active:
+        raise _wrong()
+    return account, _entered(account, login.tenant_slug)
 
 
 def _entered(account: Account, slug: str | None) -> Membership:

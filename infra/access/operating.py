@@ -16,6 +16,7 @@ from domain.values import new_id
 from infra.access.administering import Connection, administering, bind
 from infra.access.passwords import hash_password
 from infra.access.provision import create_api_key, create_tenant, create_user, find_tenant, grant
+from infra.access.store import HOLD_PASSWORD
 
 __all__ = [
     "create_api_key",
@@ -180,6 +181,7 @@ async def find_location(admin_url: str, tenant_id: UUID, code: str) -> UUID | No
 async def switch_user(admin_url: str, user_id: UUID, *, active: bool) -> bool:
     """Let a person in wherever they are a member, or nowhere; whether that changed anything."""
     async with administering(admin_url, revokes=True) as connection:
+        await connection.execute(HOLD_PASSWORD, str(user_id))
         await _end_sessions(connection, user_id, unless=active)
         changed = await connection.fetchval(
             f"UPDATE users {_SWITCH} WHERE id = $2 AND is_active <> $1 RETURNING true",
@@ -208,6 +210,7 @@ async def password(admin_url: str, user_id: UUID, new: str) -> None:
     """Give a person another password; whoever is logged in with the old one is logged out everywhere."""
     hashed = hash_password(new)
     async with administering(admin_url, revokes=True) as connection:
+        await connection.execute(HOLD_PASSWORD, str(user_id))
         await _end_sessions(connection, user_id)
         await connection.execute(
             """

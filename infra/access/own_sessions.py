@@ -6,7 +6,7 @@ from uuid import UUID
 
 from domain.access.model import Caller
 from domain.access.own_sessions import NewPassword, OwnSession
-from infra.access.store import REPLACE_HASH, begin_session
+from infra.access.store import HOLD_PASSWORD, REPLACE_HASH, begin_session
 from infra.db.pool import Database
 from infra.db.work import ACTING, who_acts
 
@@ -41,6 +41,7 @@ class SqlOwnSessions:
     async def replace(self, new: NewPassword) -> bool:
         async with self._database.transaction(new.caller.tenant_id) as driver:
             await driver.execute(ACTING, who_acts(new.caller, new.request_id))
+            await driver.execute(HOLD_PASSWORD, str(new.caller.user_id))
             replaced = await driver.fetchval(
                 REPLACE_HASH,
                 new.caller.user_id,

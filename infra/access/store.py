@@ -39,6 +39,12 @@ BEGIN = """
     INSERT INTO sessions (tenant_id, id, user_id, token_hash, created_at, seen_at, expires_at, user_agent)
     VALUES ($1, $2, $3, $4, now(), now(), now() + $5, $6)
 """
+# Whoever logs in with a password while it is changed must not be left with a session that the change did not see.
+# One of the two waits: the session is there to be ended, or the password is seen to be another one.
+_LOCK = "hashtextextended('password' || {}::text, 0)"
+HOLD_PASSWORD = f"SELECT pg_advisory_xact_lock({_LOCK.format('$1')})"
+_RELY_ON_PASSWORD = f"{ACTING}, pg_advisory_xact_lock_shared({_LOCK.format('$2')})"
+_STILL_KNOWN = "SELECT EXISTS (SELECT FROM users WHERE id = $1 AND password_hash = $2 AND is_active)"
 END = "UPDATE sessions SET ended_at = now() WHERE tenant_id = $1 AND id = $2 AND ended_at IS NULL"
 REPLACE_HASH = "SELECT auth_set_password($1, $2, $3, $4)"
 SESSIONS_SEEN = """
@@ -126,10 +132,13 @@ class SqlAccess:
             rows = await driver.fetch(RULES, tenant_id)
         return tenant_rules(Rule(role=row["role"], permission=row["permission"]) for row in rows)
 
-    async def begin(self, session: NewSession) -> None:
+    async def begin(self, session: NewSession, *, known_hash: str) -> bool:
         async with self._database.transaction(session.tenant_id) as driver:
-            await driver.execute(ACTING, _who(session.id))
-            await begin_session(driver, session)
+            await driver.execute(_RELY_ON_PASSWORD, _who(session.id), str(session.user_id))
+            is_known: bool = await driver.fetchval(_STILL_KNOWN, session.user_id, known_hash)
+            if is_known:
+                await begin_session(driver, session)
+        return is_known
 
     async def end(self, *, tenant_id: UUID, session_id: UUID) -> None:
         async with self._database.transaction(tenant_id) as driver:

@@ -16,8 +16,10 @@ import pytest
 from domain.access.model import Permission
 from domain.access.ports import Login
 from domain.errors import DomainError, FieldError, Reason
+from infra.access.operating import password, switch_user
 from infra.access.passwords import Argon2Passwords, hash_password
 from infra.access.provision import create_api_key, create_tenant, create_user, grant
+from infra.access.store import HOLD_PASSWORD
 from tests.access_lab import AccessLab, a_process
 from tests.lab import DatabaseUrls
 from tests.ledger.promises import show
@@ -194,6 +196,67 @@ async def test_a_login_ends_the_session_that_the_client_had(lab: AccessLab) -> N
     with pytest.raises(DomainError, match="no such session"):
         await lab.authenticator.by_session(first.token)
     assert (await lab.authenticator.by_session(second.token)).caller == second.caller
+
+
+async def someone(urls: DatabaseUrls, name: str) -> UUID:
+    user_id = await create_user(urls.admin_url, f"{name}@acme.example", name, PASSWORD)
+    tenant_id = await create_tenant(urls.admin_url, name, name)
+    await grant(urls.admin_url, tenant_id, user_id, "viewer")
+    return user_id
+
+
+@pytest.mark.parametrize("how", ["changed", "switched off"])
+async def test_who_logs_in_while_the_password_is_changed_has_not_known_it(
+    lab: AccessLab, database_urls: DatabaseUrls, how: str
+) -> None:
+    name = f"late-{how.partition(' ')[0]}"
+    user_id = await someone(database_urls, name)
+
+    async def meanwhile() -> None:
+        if how == "changed":
+            await password(database_urls.admin_url, user_id, "four green bicycles at noon")
+        else:
+            await switch_user(database_urls.admin_url, user_id, active=False)
+
+    lab.store.before_a_session = meanwhile
+
+    assert (await refusal(lab, with_(f"{name}@acme.example"))).reason is Reason.INVALID_CREDENTIALS
+
+
+async def test_a_login_waits_for_a_change_of_the_password_that_is_under_way(
+    lab: AccessLab, database_urls: DatabaseUrls, admin: "asyncpg.Connection[Any]"
+) -> None:
+    user_id = await someone(database_urls, "during")
+    other = await asyncpg.connect(database_urls.admin_url)
+    change = other.transaction()
+    await change.start()
+    await other.execute(HOLD_PASSWORD, str(user_id))
+    await other.execute("UPDATE users SET password_hash = $2 WHERE id = $1", user_id, hash_password("another"))
+    try:
+        login = asyncio.create_task(refusal(lab, with_("during@acme.example")))
+        async with asyncio.timeout(10):
+            while not await admin.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+                pass
+        assert not login.done()
+    finally:
+        await change.commit()
+        await other.close()
+
+    assert (await login).reason is Reason.INVALID_CREDENTIALS
+    assert not await admin.fetchval("SELECT count(*) FROM sessions WHERE user_id = $1", user_id)
+
+
+async def test_a_hash_that_is_made_anew_meanwhile_is_no_other_password(
+    lab: AccessLab, database_urls: DatabaseUrls, admin: "asyncpg.Connection[Any]"
+) -> None:
+    user_id = await someone(database_urls, "twice")
+
+    async def meanwhile() -> None:
+        await admin.execute("UPDATE users SET password_hash = $2 WHERE id = $1", user_id, hash_password(PASSWORD))
+
+    lab.store.before_a_session = meanwhile
+
+    assert (await lab.authenticator.login(with_("twice@acme.example"))).caller.user_id == user_id
 
 
 async def test_a_session_that_was_made_up_is_not_taken_over(lab: AccessLab) -> None:
