@@ -3,21 +3,26 @@
 import asyncio
 import time
 from collections.abc import Callable
+from functools import partial
+from uuid import UUID
 
 import asyncpg
 import structlog
 
 from domain.access.ports import Refused
 from domain.errors import DomainError
+from infra.access.memory import Memory
 from infra.db.pool import Database
 from infra.db.work import encoded, who_acts
 from infra.observability.metrics import REFUSALS
 
 RECORD = "SELECT audit_refused($1, $2, $3, $4)"
 BURST = 200
-"""How many in a row are recorded by a process."""
+"""How many in a row are recorded by a process, of one caller: nobody's flood hides what others were refused."""
 EACH_SECOND = 20.0
-"""How many it records in the long run: whoever is refused all day must not fill the disk."""
+"""How many of one it records in the long run: whoever is refused all day must not fill the disk."""
+CALLERS = 10_000
+"""Those who are remembered; who is forgotten has a burst again."""
 PATIENCE_SECONDS = 2.0
 
 _log = structlog.get_logger("storekeeper.access")
@@ -55,11 +60,12 @@ class SqlRefusals:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
-        self._allowance = Allowance(burst, each_second, monotonic)
+        self._new_allowance = partial(Allowance, burst, each_second, monotonic)
+        self._allowances: Memory[UUID, Allowance] = Memory(CALLERS)
 
     async def record(self, refused: Refused) -> None:
         """One statement; none when there are too many, which are only counted."""
-        if not self._allowance.take():
+        if not self._allowance(refused.caller.principal_id).take():
             REFUSALS.labels("counted").inc()
             return
         try:
@@ -76,3 +82,10 @@ class SqlRefusals:
             _log.error("refusal_not_recorded", action=refused.action, error=type(error).__name__)
         else:
             REFUSALS.labels("recorded").inc()
+
+    def _allowance(self, principal_id: UUID) -> Allowance:
+        allowance = self._allowances.get(principal_id)
+        if allowance is None:
+            allowance = self._new_allowance()
+            self._allowances.put(principal_id, allowance)
+        return allowance

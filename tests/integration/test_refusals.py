@@ -4,10 +4,12 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 import asyncpg
+import msgspec
 import pytest
 from prometheus_client import REGISTRY
 
 from domain.access.ports import Refused
+from domain.values import new_id
 from infra.access.audit import SqlRefusals
 from infra.db.pool import Database
 from tests.catalog_lab import an_act
@@ -45,20 +47,43 @@ async def test_of_a_flood_so_many_are_recorded_and_the_rest_is_counted(
     database = await Database.connect(database_urls.app_url, size=2)
     now = 100.0
     refusals = SqlRefusals(database, burst=3, each_second=0.5, monotonic=lambda: now)
+    one = refused(company)
     before = counted("counted")
     try:
         for _ in range(10):
-            await refusals.record(refused(company))
+            await refusals.record(one)
         first = await admin.fetchval(RECORDED, company.tenant_id)
         now += 4
         for _ in range(10):
-            await refusals.record(refused(company))
+            await refusals.record(one)
     finally:
         await database.close()
 
     assert first == 3
     assert await admin.fetchval(RECORDED, company.tenant_id) == 5
     assert counted("counted") - before == 15
+
+
+async def test_the_flood_of_one_hides_nothing_of_what_others_were_refused(
+    database_urls: DatabaseUrls, admin: "asyncpg.Connection[Any]", company: Company
+) -> None:
+    database = await Database.connect(database_urls.app_url, size=2)
+    refusals = SqlRefusals(database, burst=3, monotonic=lambda: 100.0)
+    one = refused(company)
+    caller = msgspec.structs.replace(one.caller, principal_id=new_id())
+    try:
+        for _ in range(10):
+            await refusals.record(one)
+        await refusals.record(msgspec.structs.replace(one, caller=caller))
+    finally:
+        await database.close()
+
+    actors = await admin.fetch(
+        "SELECT actor_id FROM audit_log WHERE tenant_id = $1 AND outcome = 'REFUSED'", company.tenant_id
+    )
+    assert sorted(row["actor_id"] for row in actors) == sorted(
+        [one.caller.principal_id] * 3 + [caller.principal_id]
+    )
 
 
 async def test_a_refusal_stays_one_when_it_cannot_be_recorded(
