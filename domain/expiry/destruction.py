@@ -11,7 +11,7 @@ import msgspec
 
 from domain.access.model import Act
 from domain.errors import DomainError, Reason, not_found
-from domain.expiry.disposal import StockWork
+from domain.expiry.disposal import StockWork, require_free
 from domain.ledger.model import Entry, Kind, Posting
 from domain.ledger.reversing import Original, reversing_entries
 from domain.values import new_id
@@ -161,11 +161,12 @@ async def destroy(
     """Write the stock off, once.
 
     Raises:
-        DomainError: INVALID_TRANSITION, STALE_VERSION; INSUFFICIENT_STOCK when it stands there no more.
+        DomainError: INVALID_TRANSITION, STALE_VERSION; INSUFFICIENT_STOCK when it is no longer there, or held.
     """
     destruction = await _locked(work, act, destruction_id, expected_version, DestructionAction.DESTROY)
     if await work.original(destruction.transfer_transaction_id) is None:
         raise _refused(destruction, "The transfer has been taken back: there is nothing to destroy")
+    await _require_free(work, destruction)
     posted = await work.post(
         Posting(
             id=new_id(),
@@ -215,11 +216,19 @@ async def cancel_destruction(
     destruction = await _locked(work, act, destruction_id, expected_version, DestructionAction.CANCEL)
     original = await work.original(destruction.transfer_transaction_id)
     if original is not None:
+        await _require_free(work, destruction)
         await _take_back(work, act, destruction, original, comment)
     # Else somebody has taken the transfer back by itself: what is left to do is to say so.
     await work.decide(destruction_id, DestructionState.CANCELED)
     decided = await told(work, destruction_id, "destruction.canceled.v1")
     return Decided(destruction=decided, position=await work.position())
+
+
+async def _require_free(work: DestructionWork, destruction: Destruction) -> None:
+    """Refuse to move what has been held since it was put aside."""
+    stock = await work.stock([line.target_inventory_item_id for line in destruction.lines])
+    for n, line in enumerate(destruction.lines):
+        require_free(stock[line.target_inventory_item_id], line.quantity, n)
 
 
 async def _take_back(

@@ -195,7 +195,7 @@ async def dispose(work: StockWork, *, act: Act, wishes: Sequence[Wish], build: B
         stock = await expired_stock(work, act=act, wishes=wishes)
         for n, wish in enumerate(wishes):
             _require_on_hand(stock[wish.line_id], wish, n)
-            _require_not_held(stock[wish.line_id], wish, n)
+            require_free(stock[wish.line_id], wish.quantity or stock[wish.line_id].on_hand, n)
         quantities = {wish.line_id: wish.quantity or stock[wish.line_id].on_hand for wish in wishes}
         try:
             posted = await work.post(build(quantities, stock))
@@ -272,14 +272,14 @@ def _require_on_hand(one: ExpiringStock, wish: Wish, n: int) -> None:
         )
 
 
-def _require_not_held(one: ExpiringStock, wish: Wish, n: int) -> None:
-    wanted = wish.quantity or one.on_hand
-    if wanted > one.on_hand - one.held_otherwise:
+def require_free(one: ExpiringStock, wanted: Decimal, n: int) -> None:
+    """Refuse to take what is held for other reasons than its expiry."""
+    if wanted > one.on_hand - one.held_otherwise and one.held_otherwise:
         raise DomainError(
             Reason.INSUFFICIENT_STOCK,
             f"{plain(one.held_otherwise)} of the line is held for another reason; release that hold first",
             index=n,
-            inventoryItemId=wish.line_id,
+            inventoryItemId=one.line_id,
             requested=plain(wanted),
             onHand=plain(one.on_hand),
             held=plain(one.held_otherwise),

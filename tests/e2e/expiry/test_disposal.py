@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from domain.access.model import Permission
+from domain.values import new_id
 from tests.e2e.ledger_writes.site import Api, Site, a_gate, until_waiting
 from tests.lab import DatabaseUrls
 
@@ -238,24 +239,27 @@ async def test_consumed_stock_is_off_the_books_and_its_mark_with_it(client: http
     assert await site.drift() == []
 
 
-async def test_a_hold_for_another_reason_keeps_it(
-    client: httpx.AsyncClient, admin: "asyncpg.Connection[Any]", site: Site
-) -> None:
+async def held_as_proof(site: Site, line_id: str | UUID) -> None:
+    hold = {"id": str(new_id()), "type": "LEGAL", "scope": "LINE", "line_id": str(line_id), "reason": "Proof"}
+    await site.admin.execute("SELECT set_config('app.tenant', $1, false)", str(site.tenant_id))
+    await site.admin.execute("SELECT hold_change($1::text::jsonb, '{}'::jsonb)", json.dumps(hold))
+
+
+async def test_a_hold_for_another_reason_keeps_it(client: httpx.AsyncClient, site: Site) -> None:
     line = await a_line(site)
     await sent(client, f"{EXPIRED}/mark-expired", of(line))
-    hold = {
-        "id": str(site.tenant_id),
-        "type": "LEGAL",
-        "scope": "LINE",
-        "line_id": str(line),
-        "reason": "Evidence",
-    }
-    await admin.execute("SELECT set_config('app.tenant', $1, false)", str(site.tenant_id))
-    await admin.execute("SELECT hold_change($1::text::jsonb, '{}'::jsonb)", json.dumps(hold))
+    document = await put_aside(client, await a_line(site, 3, lot="M2"))
+    await held_as_proof(site, line)
+    await held_as_proof(site, document["lines"][0]["targetInventoryItemId"])
 
     for act in ("mark-consumed", "transfer-destruction"):
         told = await refused(client, f"{EXPIRED}/{act}", of(line, quantity=1), 409)
         assert (told["code"], told["held"]) == ("INSUFFICIENT_STOCK", 10)
+    decision = f"{DESTRUCTIONS}/{document['id']}"
+    for body in ({"action": "destroy", "witness": "A", "method": "B"}, {"action": "cancel"}):
+        told = await refused(client, decision, body, 409)
+        assert (told["code"], told["held"]) == ("INSUFFICIENT_STOCK", 3)
+    assert await site.on_hand() == {"MILK MAIN M1": 10, "MILK QUARANTINE M2": 3}
 
 
 async def test_two_who_consume_the_same_line_consume_it_once(
