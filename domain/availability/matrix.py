@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from typing import Protocol
+from functools import lru_cache
+from typing import Protocol, cast
 from uuid import UUID
 
 import msgspec
@@ -23,7 +24,7 @@ SCANNED_MAX = 10 * CHUNK
 COUNTED_MAX = 10_000
 
 
-class CellTerms(View, frozen=True, kw_only=True):
+class CellTerms(View, frozen=True, kw_only=True, gc=False):
     """What a cell is made of.
 
     `net` = onHand - blocked - held - expired - allocated - reserved - safetyStock + projected, for this channel
@@ -51,7 +52,7 @@ class CellTerms(View, frozen=True, kw_only=True):
     limit: Limit
 
 
-class MatrixCell(View, frozen=True, kw_only=True):
+class MatrixCell(View, frozen=True, kw_only=True, gc=False):
     """`atp` is what a check and a reservation of this channel would find here.
 
     The cells of one location share one pool and do not add up: each is what could be taken if the others took
@@ -262,7 +263,7 @@ def shown_cell(cell: Cell, column: Column, common: PoolTerms) -> MatrixCell:
         atp=number(cell.atp),
         on_hand=terms.on_hand,
         reserved=number(terms.allocated + terms.reserved),
-        available=max(ZERO, terms.net),
+        available=terms.net if cell.net > ZERO else number(ZERO),
         severity=cell.severity,
         threshold=number(cell.channel.policy.low_threshold),
         policy_id=cell.channel.policy.id,
@@ -270,9 +271,11 @@ def shown_cell(cell: Cell, column: Column, common: PoolTerms) -> MatrixCell:
     )
 
 
+@lru_cache(maxsize=16_384)
 def number(value: Decimal) -> Decimal:
-    """As `plain`, quickly: most terms are nothing."""
-    return plain(value) if value else ZERO
+    """As `plain`, quickly: the same few numbers fill a page, and whole ones are written much faster as such."""
+    whole = int(value)
+    return cast(Decimal, whole) if whole == value else plain(value)
 
 
 def _shown(columns: Sequence[Column], named: Iterable[UUID]) -> list[int]:

@@ -187,7 +187,7 @@ class ChannelTerms(msgspec.Struct, frozen=True, kw_only=True):
 NO_CHANNEL = ChannelTerms(channel_id=None)
 
 
-class Cell(msgspec.Struct, frozen=True, kw_only=True):
+class Cell(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What one channel may promise of one product at one location, and why.
 
     The cells of one location do not add up, since they share `pool`; those of one channel at several locations do.

@@ -5,7 +5,7 @@ says the same under locks. So what is shown and what is enforced come from one p
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
@@ -105,6 +105,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     policies: Policies
 
 
+_NOTHING: Mapping[tuple[UUID, str], Decimal] = {}
 _decoder = msgspec.json.Decoder(_Terms, float_hook=Decimal)
 
 
@@ -121,23 +122,34 @@ def decoded(text: str) -> Terms:
     used: dict[Place, dict[tuple[UUID, str], Decimal]] = defaultdict(dict)
     for usage in raw.usage:
         used[usage.product_id, usage.location_id][usage.channel_id, usage.period] = usage.used
+    special = {policy.product_id for policy in raw.policies}
+    usual: dict[tuple[UUID, bool], tuple[ChannelTerms, ...]] = {}
     offers: dict[Place, Offer] = {}
     for pool in raw.pools:
         place = pool.product_id, pool.location_id
+        taken = used.get(place, _NOTHING)
+        # Most products have no policy of their own, and nothing taken: their channels are those of the location.
+        is_usual = not taken and pool.product_id not in special
+        channels = usual.get((pool.location_id, pool.is_open)) if is_usual else None
+        if channels is None:
+            channels = tuple(_channel(channel, pool, policies, taken) for channel in raw.channels)
+            if is_usual:
+                usual[pool.location_id, pool.is_open] = channels
         offers[place] = Offer(
             pool=_pool(pool),
-            channels=tuple(_channel(channel, pool, policies, used[place]) for channel in raw.channels),
+            channels=channels,
             lines=tuple(_line(pool, line) for line in pool.lines or ()),
             supplies=tuple(
                 Supply(source_id=supply.id, due=supply.due_on, quantity=supply.quantity)
                 for supply in pool.supplies or ()
             ),
+            channelless=_channelless(pool, policies),
         )
     return Terms(position=raw.position, now=raw.now, offers=offers, channels=raw.channels, policies=policies)
 
 
 def _channel(
-    channel: Channel, pool: _Pool, policies: Policies, used: dict[tuple[UUID, str], Decimal]
+    channel: Channel, pool: _Pool, policies: Policies, used: Mapping[tuple[UUID, str], Decimal]
 ) -> ChannelTerms:
     policy = policies.most_specific(
         channel_id=channel.id, location_id=pool.location_id, product_id=pool.product_id
@@ -151,6 +163,11 @@ def _channel(
         fence_consumed=used.get((channel.id, fence), ZERO) if fence else ZERO,
         ceiling_used=used.get((channel.id, ceiling), ZERO) if ceiling else ZERO,
     )
+
+
+def _channelless(pool: _Pool, policies: Policies) -> ChannelTerms:
+    policy = policies.most_specific(channel_id=None, location_id=pool.location_id, product_id=pool.product_id)
+    return ChannelTerms(channel_id=None, policy=policy, is_closed=not pool.is_open)
 
 
 def _pool(raw: _Pool) -> Pool:
