@@ -59,7 +59,7 @@ class GivenRole(Body, frozen=True, kw_only=True):
 
 
 class ReplaceGrants(Body, frozen=True, kw_only=True):
-    """All that the member shall hold; `expectedVersion` is the membership's."""
+    """All that the member shall hold, at most 2000 roles at locations; `expectedVersion` is the membership's."""
 
     grants: Annotated[list[GivenRole], Meta(max_length=50)]
     expected_version: Version

@@ -24,6 +24,8 @@ from domain.access.standing import Roles, require_an_admin, require_may_give, re
 from domain.errors import DomainError, FieldError, Reason, not_found
 from domain.values import clean_line
 
+HELD_MAX = 2_000
+"""How many roles at locations a member holds: all of them are read, and looked through, with each session."""
 _CODE_RULE = "must be a small letter, then at most 62 small letters, digits, - and _"
 
 
@@ -127,6 +129,8 @@ async def replace_grants(
     Raises:
         DomainError: as `require_may_give` has it, for what is given and for what is taken away; LAST_ADMIN.
     """
+    if sum(1 if role.location_ids is None else len(role.location_ids) for role in wanted) > HELD_MAX:
+        raise FieldError(("grants", f"must be at most {HELD_MAX} roles at locations"))
     act, roles = await as_of_now(work, policy, act)
     _refuse_misnamed(wanted, roles)
     stored = await work.lock_grants(user_id)

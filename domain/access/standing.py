@@ -98,7 +98,11 @@ async def require_may_give(
     problems = [
         (f"{at}[{n}].role", "is not a role here") for n, grant in enumerate(grants) if grant.role not in roles
     ]
-    problems += [(f"{at}[{n}]", "is given twice") for n, grant in enumerate(grants) if grant in grants[:n]]
+    seen: set[Grant] = set()
+    for n, grant in enumerate(grants):
+        if grant in seen:
+            problems.append((f"{at}[{n}]", "is given twice"))
+        seen.add(grant)
     if problems:
         raise FieldError(*problems)
     wanted = rights_of_grants(grants, roles)

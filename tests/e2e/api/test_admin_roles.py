@@ -6,6 +6,7 @@ from uuid import UUID
 import httpx
 import pytest
 
+from domain.values import new_id
 from tests.e2e.api.admins import (
     ROLES,
     USERS,
@@ -317,6 +318,21 @@ async def test_who_administers_one_location_gives_and_takes_there_and_nowhere_el
     assert [code_of(answer) for answer in refused] == ["403 LOCATION_DENIED"] * 6
     assert await roles_of(admin, company, boss.id) == {("admin", None)}
     assert taken.status_code == 200, taken.text
+
+
+async def test_nobody_holds_more_than_can_be_looked_through_with_each_session(
+    http: httpx.AsyncClient, admin: Connection, company: Company, boss: Person
+) -> None:
+    clerk = await somebody(admin, company, "viewer")
+    places = [str(new_id()) for _ in range(500)]
+    roles = ("viewer", "operator", "counter", "planner", "requester")
+
+    answer = await give(http, boss.headers, clerk, *((role, places) for role in roles))
+
+    assert code_of(answer) == "400 VALIDATION_ERROR"
+    assert answer.json()["details"]["fields"] == [
+        {"path": "grants", "message": "must be at most 2000 roles at locations"}
+    ]
 
 
 async def test_who_administers_people_at_one_location_gives_and_takes_nothing_for_all_of_them(
