@@ -144,6 +144,7 @@ class AvailabilityController(Controller):
         )
         if {location_id, product_master_id, lot_id, bin_id} == {None}:
             raise FieldError(("locationId", "name a location, a product, a lot or a bin"))
+        mark = mark_of(wanted)
         place = read_cursor(cursor, tuple[int, UUID, UUID])
         if place is not None:
             require_mark(place[0], wanted)
@@ -160,7 +161,7 @@ class AvailabilityController(Controller):
             count=len(shown),
             totals=totals,
             data=shown,
-            next_cursor=None if after is None else write_cursor(mark_of(wanted), *after),
+            next_cursor=None if after is None else write_cursor(mark, *after),
         )
         return at_position(answer, position, x_min_ledger_position)
 

@@ -1,7 +1,7 @@
 """Reserving: the check and the claim are one function over the same terms. Pure functions."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from uuid import UUID
 
@@ -26,11 +26,13 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
     lines: tuple[Candidate, ...] = ()
     supplies: tuple[Supply, ...] = ()
     demands: tuple[DatedDemand, ...] = ()
+    channelless: ChannelTerms = NO_CHANNEL
+    """What holds for a caller without a channel: it, too, finds the location or the product closed."""
 
     def terms_of(self, channel_id: UUID | None) -> ChannelTerms:
         """The channel here; one that is not known, or not active, is not served."""
         if channel_id is None:
-            return next((c for c in self.channels if c.channel_id is None), NO_CHANNEL)
+            return self.channelless
         found = next((c for c in self.channels if c.channel_id == channel_id), None)
         return found or ChannelTerms(channel_id=channel_id, is_served=False)
 
@@ -42,6 +44,8 @@ class Need(msgspec.Struct, frozen=True, kw_only=True):
     location_id: UUID | None
     quantity: Decimal
     channel_id: UUID | None = None
+    needed_by: date | None = None
+    """The day on which it leaves, if not today: the life that must be left counts from then."""
     min_remaining_days: int = 0
     respects_fefo: bool = True
 
@@ -95,6 +99,7 @@ def summed(needs: Iterable[Need]) -> list[Need]:
             need.product_id,
             need.location_id,
             need.channel_id,
+            need.needed_by,
             need.min_remaining_days,
             need.respects_fefo,
         )
@@ -127,12 +132,13 @@ def grant(needs: Sequence[Need], offers: Mapping[Place, Offer]) -> list[Grant]:
 
 def _portion(need: Need, offer: Offer, quantity: Decimal) -> tuple[Portion, Offer]:
     """At most so much for a need from one location, and what is left there."""
-    channels, index = _with(offer.channels, need.channel_id)
-    cell = cells(offer.pool, channels)[index]
+    channels, index = _with(offer, need.channel_id)
+    ship_day = max(need.needed_by or offer.pool.today, offer.pool.today)
+    asked = msgspec.structs.replace(offer.pool, ship_day=ship_day)
+    cell = cells(asked, channels)[index]
     usual = cell.channel.policy.min_remaining_days
     days = max(need.min_remaining_days, usual)
-    ship_day = offer.pool.ship_day or offer.pool.today
-    limit = cell.atp if days == usual else _stricter(offer.pool, channels, index, days)
+    limit = cell.atp if days == usual else _stricter(asked, channels, index, days)
     usable = sum((line.free for line in offer.lines if line.may_give(ship_day + timedelta(days=days))), ZERO)
     available = max(ZERO, min(limit, usable))
     wanted = min(quantity, available)
@@ -153,13 +159,12 @@ def _portion(need: Need, offer: Offer, quantity: Decimal) -> tuple[Portion, Offe
     )
 
 
-def _with(channels: tuple[ChannelTerms, ...], channel_id: UUID | None) -> tuple[tuple[ChannelTerms, ...], int]:
+def _with(offer: Offer, channel_id: UUID | None) -> tuple[tuple[ChannelTerms, ...], int]:
     """The channels with the one that asks among them, and where it stands."""
-    for index, channel in enumerate(channels):
+    for index, channel in enumerate(offer.channels):
         if channel.channel_id == channel_id:
-            return channels, index
-    stranger = NO_CHANNEL if channel_id is None else ChannelTerms(channel_id=channel_id, is_served=False)
-    return (*channels, stranger), len(channels)
+            return offer.channels, index
+    return (*offer.channels, offer.terms_of(channel_id)), len(offer.channels)
 
 
 def _stricter(pool: Pool, channels: tuple[ChannelTerms, ...], index: int, days: int) -> Decimal:

@@ -113,7 +113,7 @@ class LineTerms(msgspec.Struct, frozen=True, kw_only=True):
     expected_on_hand: Decimal
     """The sum of its movements."""
     expected_reserved: Decimal
-    """The sum of its claims."""
+    """The sum of its claims that have not run out, which is what the line itself must say."""
     drift: Decimal
     """How far the balance is from its movements: none, or the ledger has been tampered with."""
 

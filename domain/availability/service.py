@@ -153,6 +153,7 @@ async def asked(reads: Availability, *, act: Act, items: Sequence[Item]) -> tupl
                 location_id=item.location_id,
                 quantity=item.quantity,
                 channel_id=item.channel_id,
+                needed_by=item.needed_by,
                 min_remaining_days=item.min_remaining_days,
                 respects_fefo=item.respects_fefo,
             )

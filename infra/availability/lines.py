@@ -116,7 +116,7 @@ _SUMMARY = """
 """
 _LINE = """
     SELECT h.position, {columns}, s.on_hand - m.moved AS drift, trim_scale(m.moved) AS moved,
-        trim_scale(c.claimed) AS claimed, d.behind
+        trim_scale(c.claimed) AS claimed, trim_scale(s.reserved - c.lapsed) AS claims_kept, d.behind
     FROM stock_lines s
     {of_line}
     CROSS JOIN (SELECT position FROM ledger_heads WHERE tenant_id = :tenant) h
@@ -124,7 +124,9 @@ _LINE = """
         SELECT coalesce(sum(x.delta), 0) AS moved FROM movements x WHERE x.tenant_id = :tenant AND x.line_id = s.id
     ) m
     CROSS JOIN LATERAL (
-        SELECT coalesce(sum(x.quantity), 0) AS claimed FROM reservation_lines x
+        SELECT coalesce(sum(x.quantity) FILTER (WHERE r.expires_at <= now()), 0) AS lapsed,
+            coalesce(sum(x.quantity) FILTER (WHERE (r.expires_at <= now()) IS NOT TRUE), 0) AS claimed
+        FROM reservation_lines x JOIN reservations r ON r.tenant_id = x.tenant_id AND r.id = x.reservation_id
         WHERE x.tenant_id = :tenant AND x.line_id = s.id
     ) c
     CROSS JOIN LATERAL (
@@ -266,7 +268,7 @@ async def _terms(driver: Driver, tenant_id: UUID, line_id: UUID) -> LineTerms | 
         return None
     return LineTerms(
         position=row["position"],
-        line=_line(row),
+        line=msgspec.structs.replace(_line(row), qty_reserved=row["claims_kept"]),
         behind=_behind.decode(row["behind"]),
         expected_on_hand=row["moved"],
         expected_reserved=row["claimed"],

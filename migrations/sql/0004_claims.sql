@@ -213,7 +213,8 @@ BEGIN
     END IF;
     PERFORM hold_apply(v_tenant, v_lines);
     SELECT coalesce(jsonb_agg(jsonb_build_object('line_id', s.id, 'product_id', s.product_id,
-            'location_id', s.location_id, 'on_hand', trim_scale(s.on_hand), 'reserved', trim_scale(s.reserved),
+            'location_id', s.location_id, 'on_hand', trim_scale(s.on_hand),
+            'reserved', trim_scale(s.reserved - ledger_lapsed(v_tenant, s.id, clock_timestamp())),
             'held', trim_scale(s.held), 'held_before', trim_scale((v_before ->> s.id::text)::numeric)) ORDER BY s.id), '[]')
     INTO v_shown
     FROM stock_lines s WHERE s.tenant_id = v_tenant AND s.id = ANY (v_lines) AND (s.on_hand > 0 OR s.reserved > 0);
@@ -273,6 +274,24 @@ BEGIN
 END
 $$;
 
+-- The lines of products at locations that can be claimed, or are, in the order of their ids.
+CREATE FUNCTION claim_lines(p_tenant uuid, p_products uuid[], p_locations uuid[]) RETURNS uuid[]
+LANGUAGE plpgsql STABLE SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+AS $$
+BEGIN
+    RETURN ARRAY(
+        SELECT DISTINCT s.id FROM unnest(p_products, p_locations) AS k(product_id, location_id)
+        CROSS JOIN LATERAL (
+            SELECT x.id FROM stock_lines x
+            WHERE x.tenant_id = p_tenant AND x.product_id = k.product_id AND x.location_id = k.location_id
+                AND (x.on_hand > 0 OR x.reserved > 0)
+            OFFSET 0
+        ) s
+        ORDER BY s.id);
+END
+$$;
+
 -- The first half of a claim: lock what can be claimed of products at locations, let go of what has run out, and say
 -- what there is, as `availability_terms` does. Nothing that it says can change before the transaction ends.
 CREATE FUNCTION claim_begin(p_products uuid[], p_locations uuid[], p_act jsonb) RETURNS jsonb
@@ -282,33 +301,37 @@ AS $$
 DECLARE
     v_tenant uuid := nullif(current_setting('app.tenant', true), '')::uuid;
     v_lapsed record;
+    v_lines uuid[]; v_again uuid[];
 BEGIN
     IF v_tenant IS NULL THEN
         RAISE EXCEPTION 'no tenant is bound to this connection' USING ERRCODE = 'insufficient_privilege';
     END IF;
     PERFORM set_config('app.act', p_act::text, true);
-    PERFORM 1 FROM (
-        SELECT DISTINCT s.id FROM unnest(p_products, p_locations) AS k(product_id, location_id)
-        CROSS JOIN LATERAL (
-            SELECT x.id FROM stock_lines x
-            WHERE x.tenant_id = v_tenant AND x.product_id = k.product_id AND x.location_id = k.location_id
-                AND (x.on_hand > 0 OR x.reserved > 0)
-            OFFSET 0
-        ) s
-        ORDER BY s.id
-    ) k
-    CROSS JOIN LATERAL (
-        SELECT 1 FROM stock_lines l WHERE l.tenant_id = v_tenant AND l.id = k.id FOR NO KEY UPDATE
-    ) l;
-    PERFORM 1 FROM (
-        SELECT DISTINCT k.product_id, k.location_id FROM unnest(p_products, p_locations) AS k(product_id, location_id)
-        ORDER BY 1, 2
-    ) k
-    CROSS JOIN LATERAL (
-        SELECT 1 FROM stock_totals t
-        WHERE t.tenant_id = v_tenant AND t.product_id = k.product_id AND t.location_id = k.location_id
-        FOR NO KEY UPDATE
-    ) t;
+    v_lines := claim_lines(v_tenant, p_products, p_locations);
+    LOOP
+        BEGIN
+            PERFORM 1 FROM unnest(v_lines) AS k(id)
+            CROSS JOIN LATERAL (
+                SELECT 1 FROM stock_lines l WHERE l.tenant_id = v_tenant AND l.id = k.id FOR NO KEY UPDATE
+            ) l;
+            PERFORM 1 FROM (
+                SELECT DISTINCT k.product_id, k.location_id
+                FROM unnest(p_products, p_locations) AS k(product_id, location_id)
+                ORDER BY 1, 2
+            ) k
+            CROSS JOIN LATERAL (
+                SELECT 1 FROM stock_totals t
+                WHERE t.tenant_id = v_tenant AND t.product_id = k.product_id AND t.location_id = k.location_id
+                FOR NO KEY UPDATE
+            ) t;
+            -- Stock that came while others were waited for is offered below, and must be locked in the order, too.
+            v_again := claim_lines(v_tenant, p_products, p_locations);
+            EXIT WHEN v_again <@ v_lines;
+            RAISE EXCEPTION 'a line came while others were waited for' USING ERRCODE = 'LG001';
+        EXCEPTION WHEN SQLSTATE 'LG001' THEN
+            v_lines := v_again;
+        END;
+    END LOOP;
     FOR v_lapsed IN
         SELECT r.id, r.open_quantity
         FROM (SELECT DISTINCT * FROM unnest(p_products, p_locations) AS x(product_id, location_id)) k
@@ -497,7 +520,11 @@ BEGIN
     PERFORM event_append('reservation.' || CASE v_action WHEN 'EXTEND' THEN 'extended' WHEN 'RELEASE' THEN 'released'
             WHEN 'ALLOCATE' THEN 'allocated' ELSE 'consumed' END || '.v1', 'reservation', r.id, ARRAY[r.location_id],
         jsonb_build_object('reservation', to_jsonb(r) - 'tenant_id', 'quantity', v_quantity), p_act ->> 'requestId');
-    RETURN jsonb_build_object('code', 'DONE', 'reservation', to_jsonb(r) - 'tenant_id', 'lines', coalesce(v_lines, '[]'));
+    RETURN jsonb_build_object('code', 'DONE', 'reservation', to_jsonb(r) - 'tenant_id' || jsonb_build_object('lines', (
+        SELECT coalesce(jsonb_agg(jsonb_build_object('line_id', x.line_id, 'quantity', trim_scale(x.quantity))
+            ORDER BY x.line_id), '[]')
+        FROM reservation_lines x WHERE x.tenant_id = v_tenant AND x.reservation_id = r.id
+    )), 'lines', coalesce(v_lines, '[]'));
 END
 $$;
 
