@@ -69,6 +69,18 @@ UPDATE stock_totals t SET reserved = m.claimed, held = m.held
 FROM chosen m WHERE t.tenant_id = $1 AND t.product_id = m.product_id AND t.location_id = m.location_id;
 DROP TABLE chosen;
 """
+_FREE = """
+    SELECT s.id, s.product_id FROM stock_lines s
+    JOIN bins b ON b.tenant_id = $1 AND b.id = s.bin_id AND b.type = 'STANDARD'
+    JOIN lots l ON l.tenant_id = $1 AND l.id = s.lot_id AND l.expires_on IS NULL
+    WHERE s.tenant_id = $1 AND s.location_id = $2 AND s.on_hand > s.held + s.reserved
+    ORDER BY s.id OFFSET 100 LIMIT 1
+"""
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True):
+    id: UUID
+    product_id: UUID
 
 
 class Selling(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,10 +88,8 @@ class Selling(msgspec.Struct, frozen=True, kw_only=True):
 
     channels: list[UUID]
     """The first one has no policy; the second and those after it have fences."""
-    claimed_product_id: UUID
-    """Some of it is claimed."""
-    held_product_id: UUID
-    supplied_product_id: UUID
+    free_line: Line
+    """At the largest location, of stock that can be reserved."""
 
 
 def product_id(number: int) -> UUID:
@@ -95,13 +105,13 @@ async def make_selling(admin_url: str, stock: Stock) -> Selling:
         await connection.execute(_bound(_CHANNELS, values))
         await connection.execute(_bound(_CLAIMS, values))
         await connection.execute("VACUUM ANALYZE")
+        free = await connection.fetchrow(_FREE, stock.tenant_id, stock.locations[0])
+        assert free is not None
     finally:
         await connection.close()
     return Selling(
         channels=[_made(CHANNEL, n) for n in range(CHANNELS)],
-        claimed_product_id=_made(PRODUCT, 13),
-        held_product_id=_made(PRODUCT, 9),
-        supplied_product_id=_made(PRODUCT, 27),
+        free_line=Line(id=free["id"], product_id=free["product_id"]),
     )
 
 
