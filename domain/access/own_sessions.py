@@ -171,5 +171,8 @@ async def change_password_slowed(
     except DomainError:
         await throttle.give_back(counted)
         raise
-    await throttle.give_back(counted)
+    if counted.device is None:
+        await throttle.give_back(counted)
+    else:  # the new password has made strangers of all browsers: this one knows it, too
+        await throttle.succeed(counted, guess.device)
     return new

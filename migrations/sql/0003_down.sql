@@ -1,3 +1,5 @@
+DROP TRIGGER browsers_are_forgotten ON users;
+DROP FUNCTION login_forget_devices();
 DROP FUNCTION rate_lease(uuid[], text[], int[], int[], int),
     login_guess(bytea, bytea, bytea, double precision[], double precision[]),
     login_guessed_right(bytea[], bytea, bytea),

@@ -178,6 +178,24 @@ AS $$
     SELECT EXISTS (SELECT FROM limits.login_devices d WHERE d.device = p_device)
 $$;
 
+-- Whoever knew the old password may have let many browsers be known by it, and each has guesses of its own: a new
+-- password makes strangers of all of them. Accounts have the names that infra/limits/logins.py gives them.
+CREATE FUNCTION login_forget_devices() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp
+AS $$
+BEGIN
+    DELETE FROM limits.login_devices d
+    WHERE d.account = sha256('account'::bytea || '\x00'::bytea || convert_to(NEW.email, 'UTF8'));
+    RETURN NULL;
+END
+$$;
+REVOKE ALL ON FUNCTION login_forget_devices() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION login_forget_devices() TO storekeeper_owner;
+SET LOCAL ROLE storekeeper_owner;
+CREATE TRIGGER browsers_are_forgotten AFTER UPDATE ON users FOR EACH ROW
+    WHEN (OLD.password_changed_at IS DISTINCT FROM NEW.password_changed_at)
+    EXECUTE FUNCTION login_forget_devices();
+RESET ROLE;
+
 DO $$
 DECLARE
     f regprocedure;

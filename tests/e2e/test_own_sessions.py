@@ -238,6 +238,28 @@ async def test_a_password_that_will_not_do_changes_nothing(
     await login(client, person)
 
 
+async def test_the_browser_in_which_the_password_is_changed_stays_known(
+    client: httpx.AsyncClient, person: Person
+) -> None:
+    body = {"email": person.email, "password": PASSWORD, "tenant": person.tenants[0]}
+    first = await client.post("/api/auth/login", json=body)
+    device = f"storekeeper_device={client.cookies['storekeeper_device']}"
+    client.cookies.clear()
+    session = session_of(first)
+    headers = {**session.headers, "Cookie": f"{session.headers['Cookie']}; {device}"}
+    changing = {"currentPassword": PASSWORD, "newPassword": ANOTHER}
+    changed = await client.post("/api/auth/password", json=changing, headers=headers)
+    client.cookies.clear()
+
+    guesses = [await client.post("/api/auth/login", json={**body, "password": "wrong"}) for _ in range(6)]
+    again = await client.post("/api/auth/login", json={**body, "password": ANOTHER}, headers={"Cookie": device})
+    client.cookies.clear()
+
+    assert changed.status_code == 200, changed.text
+    assert [answer.status_code for answer in guesses] == [401] * 5 + [429]
+    assert again.status_code == 200
+
+
 async def test_a_password_counts_exactly_as_it_is_typed(client: httpx.AsyncClient, person: Person) -> None:
     exact = " e\u0301t\u00e9 \uff46ull width 日本語の長い合言葉 "
     session = session_of(await change(client, await login(client, person), new=exact))

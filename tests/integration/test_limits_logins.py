@@ -11,6 +11,9 @@ from domain.access.credentials import new_session_token
 from domain.access.limits import Counted, Guess, Slowing, of_account
 from domain.errors import DomainError, Reason
 from domain.values import new_id
+from infra.access.operating import password
+from infra.access.provision import create_tenant, create_user, grant
+from infra.access.store import BY_EMAIL, REPLACE_HASH
 from infra.db.pool import Database
 from infra.limits.logins import SqlLoginThrottle
 from tests.access_lab import Clock
@@ -179,6 +182,29 @@ async def test_a_terminal_of_several_people_stays_known_to_each(attacker: Guesse
 
     assert first == second == again
     assert fresh not in {first, planted}
+
+
+@pytest.mark.parametrize("by", ["the person", "an operator"])
+async def test_a_new_password_makes_strangers_of_the_browsers_that_knew_the_old_one(
+    attacker: Guesser, databases: list[Database], database_urls: DatabaseUrls, by: str
+) -> None:
+    email, old = f"{new_id()}@acme.example", "three slow ferries to Ushant"
+    user_id = await create_user(database_urls.admin_url, email, "Ada", old)
+    tenant_id = await create_tenant(database_urls.admin_url, f"t{new_id().hex[-12:]}", "Acme")
+    await grant(database_urls.admin_url, tenant_id, user_id, "viewer")
+    device = await attacker.processes[0].succeed(await attacker.guess(at(email)), None)
+
+    if by == "an operator":
+        await password(database_urls.admin_url, user_id, "four green bicycles at noon")
+    else:
+        async with databases[0].unbound() as driver:
+            (stored,) = await driver.fetch(BY_EMAIL, email)
+        async with databases[0].bound(tenant_id) as driver:
+            assert await driver.fetchval(REPLACE_HASH, user_id, stored["password_hash"], "another", False)
+    for _ in range(5):
+        await attacker.guess(at(email))
+
+    assert await attacker.wait_of(at(email, device=device)) == 10
 
 
 async def test_a_network_that_guesses_at_many_accounts_is_slowed_down_and_others_are_not(
