@@ -35,7 +35,7 @@ from domain.errors import FieldError, Reason, not_found
 
 DEFAULT_LIMIT, LIMIT_MAX = 50, 200
 CHANNELS_MAX = 100
-CSV_PART = 500
+CSV_PART = 200
 HORIZON_DAYS, HORIZON_MAX = 90, 730
 
 TERMS = tuple(msgspec.structs.fields(CellTerms))

@@ -5,6 +5,7 @@ What a channel may promise of such a product depends on its net alone, so plain 
 computed once, by the function that computes every cell, and counted.
 """
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
@@ -20,8 +21,10 @@ from domain.availability.matrix import Column, MatrixLocation, number
 from domain.availability.model import ZERO, Cell, Severity
 from domain.catalog.views import View
 
-CHUNK = 500
+CHUNK = 200
 """So many products that are not plain are looked at at once."""
+TURN = 100
+"""So many nets are computed without a pause."""
 
 
 class LocationSummary(View, frozen=True, kw_only=True):
@@ -137,7 +140,9 @@ async def _of_place(reads: SummaryReads, tenant_id: UUID, place: PlaceCounted) -
         return {}
     sums = {n: _Sums() for n in served}
     template = place.template
-    for plain in place.plain:
+    for n, plain in enumerate(place.plain):
+        if n % TURN == 0:
+            await asyncio.sleep(0)  # others want their turn
         # Its net is all that matters of it.
         pool = msgspec.structs.replace(template.pool, projected=plain.net)
         _add(sums, cells(pool, template.channels), plain.products)

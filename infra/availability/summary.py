@@ -24,6 +24,10 @@ COUNTED = """
             AND EXISTS (SELECT FROM channel_locations c WHERE c.tenant_id = $1 AND c.location_id = l.id)
     ), needed AS MATERIALIZED (
         SELECT coalesce(max(p.min_remaining_days), 0) AS days FROM channel_policies p WHERE p.tenant_id = $1
+    ), old AS MATERIALIZED (
+        -- By the day at the place where it is latest: a lot more or less is only computed by itself.
+        SELECT t.id FROM lots t WHERE t.tenant_id = $1 AND (t.status <> 'ACTIVE'
+            OR t.expires_on < (SELECT max(w.today) FROM places w) + (SELECT n.days FROM needed n))
     ), special AS MATERIALIZED (
         SELECT p.product_id, w.id AS location_id FROM channel_policies p
         JOIN places w ON p.location_id IS NULL OR p.location_id = w.id
@@ -37,10 +41,11 @@ COUNTED = """
         SELECT v.product_id, v.location_id FROM stock_levels v JOIN places w ON w.id = v.location_id
         WHERE v.tenant_id = $1 AND v.available_from > w.today
         UNION
-        SELECT s.product_id, s.location_id FROM lots t
-        JOIN stock_lines s ON s.tenant_id = t.tenant_id AND s.lot_id = t.id AND s.on_hand > 0
-        JOIN places w ON w.id = s.location_id
-        WHERE t.tenant_id = $1 AND (t.status <> 'ACTIVE' OR t.expires_on < w.today + (SELECT days FROM needed))
+        SELECT s.product_id, s.location_id FROM old t
+        CROSS JOIN LATERAL (
+            SELECT x.product_id, x.location_id FROM stock_lines x
+            WHERE x.tenant_id = $1 AND x.lot_id = t.id AND x.on_hand > 0 OFFSET 0
+        ) s
     ), totals AS MATERIALIZED (
         SELECT t.location_id, t.product_id, x.product_id IS NOT NULL AS is_special,
             t.sellable - t.held - t.reserved - coalesce(v.safety_stock, 0) AS net
