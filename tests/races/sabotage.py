@@ -43,6 +43,7 @@ SECOND_WALLS = """
 """
 ONE_LINE_A_SHELF = "uq_stock_lines_tenant_id_product_id_location_id_bin_id_lot_id"
 POST = "ledger_post(jsonb, jsonb, boolean)"
+HOLD = "hold_change(jsonb, jsonb)"
 FUNCTION = "SELECT pg_get_functiondef($1::text::regprocedure)"
 
 
@@ -53,6 +54,7 @@ class Sabotage(msgspec.Struct, frozen=True, kw_only=True):
     before: str = ""
     red: str
     """The test that has to fail."""
+    function: str = POST
 
 
 SABOTAGES = {
@@ -89,6 +91,12 @@ SABOTAGES = {
         before="DROP INDEX uq_postings_reverses",
         red="test_reversals.py",
     ),
+    # Holds and receipts that do not meet at the head: each looks while the other is not there yet.
+    "holds-pass-by": Sabotage(
+        function=HOLD,
+        replaced=(("PERFORM 1 FROM ledger_heads x WHERE x.tenant_id = v_tenant FOR NO KEY UPDATE;", ""),),
+        red="test_holds.py",
+    ),
     # What a bare sequence would do: positions are handed out before, and not in the order of, commits.
     "positions-from-a-sequence": Sabotage(
         replaced=(
@@ -109,7 +117,7 @@ async def commit_sabotage(admin_url: str) -> None:
     sabotage = SABOTAGES[name]
     connection = await asyncpg.connect(admin_url)
     try:
-        body = await connection.fetchval(FUNCTION, POST)
+        body = await connection.fetchval(FUNCTION, sabotage.function)
         for old, new in sabotage.replaced:
             assert old in body, f"the statement no longer says {old!r}"
             body = body.replace(old, new)
