@@ -142,7 +142,7 @@ REVOKE ALL ON FUNCTION audit_change(), audit_refused(text, jsonb, uuid[], jsonb)
     audit_table(regclass, text, text[], text[]) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION audit_refused(text, jsonb, uuid[], jsonb) TO storekeeper_app;
 GRANT EXECUTE ON FUNCTION audit_change(), audit_table(regclass, text, text[], text[]) TO storekeeper_owner;
-GRANT EXECUTE ON FUNCTION audit_prune(int) TO storekeeper_owner, storekeeper_app;
+GRANT EXECUTE ON FUNCTION audit_prune(int) TO storekeeper_owner;
 GRANT CREATE ON SCHEMA public TO storekeeper_audit;
 ALTER FUNCTION audit_change() OWNER TO storekeeper_audit;
 ALTER FUNCTION audit_refused(text, jsonb, uuid[], jsonb) OWNER TO storekeeper_audit;
