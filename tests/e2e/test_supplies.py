@@ -1,5 +1,6 @@
 """Expected supply over the API: announced, received in parts, closed, and shown in what can be promised."""
 
+import asyncio
 import itertools
 from collections.abc import AsyncGenerator
 from typing import Any
@@ -165,3 +166,37 @@ async def test_the_drilldown_counts_on_what_is_due_and_lists_what_is_overdue(
     assert [one["quantity"] for one in then["inbound"]] == [30]
     assert then["projection"][0]["atp"] == now["cell"]["atp"] + 30
     assert then["earliestDate"] == today
+
+
+async def test_receipts_at_once_bring_no_more_than_was_expected(http: httpx.AsyncClient, company: Company) -> None:
+    before = await on_hand(http, company)
+
+    answers = await asyncio.gather(*(received(http, company, {"quantity": 10}) for _ in range(12)))
+
+    assert sorted(answer.status_code for answer in answers) == [200] * 4 + [409] * 8
+    assert await on_hand(http, company) == before + 40
+    assert (await the_supply(http, company))["state"] == "CLOSED"
+
+
+async def test_a_receipt_that_is_sent_many_times_at_once_counts_once(
+    http: httpx.AsyncClient, company: Company
+) -> None:
+    answers = await asyncio.gather(*(received(http, company, {"quantity": 25}, key="again") for _ in range(8)))
+
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.text for answer in answers}) == 1
+    assert (await the_supply(http, company))["received"] == 25
+
+
+async def test_receipts_and_changes_of_a_supply_do_not_lock_crosswise(
+    http: httpx.AsyncClient, company: Company
+) -> None:
+    address = f"{SUPPLIES}/{company.fact('supplyId')}"
+
+    answers = await asyncio.gather(
+        *(received(http, company, {"quantity": 1}) for _ in range(12)),
+        *(http.patch(address, json={"quantity": 40 + n}) for n in range(12)),
+    )
+
+    assert {answer.status_code for answer in answers} == {200}
+    assert (await the_supply(http, company))["received"] == 12
