@@ -118,7 +118,8 @@ def tenant_rules(rules: Iterable[Rule]) -> TenantRules:
 
 def email_of(text: str) -> str | None:
     """An address as it is stored; None if it cannot be one."""
-    email = unicodedata.normalize("NFC", text).strip().lower()
+    small = unicodedata.normalize("NFC", text).strip().lower()
+    email = unicodedata.normalize("NFC", small)  # small letters may be one character where capitals are two
     local, _, host = email.rpartition("@")
     if not local or not host or len(email) > _EMAIL_LONGEST:
         return None

@@ -166,6 +166,7 @@ def test_a_spent_key_is_refused_with_the_reason(key: FoundKey, reason: Reason) -
         ("a b@acme.example", None),
         ("x" * 320 + "@acme.example", None),
         ("", None),
+        ("H\u0331@acme.example", "\u1e96@acme.example"),  # which only in small letters is one character
     ],
 )
 def test_an_address_is_stored_in_one_spelling(text: str, email: str | None) -> None:
