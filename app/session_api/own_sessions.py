@@ -11,12 +11,16 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, SkipValidation
 from msgspec import Meta
 
+from app.http.acts import act_of, once
 from app.http.routes import route
 from app.http.wire import Answer, Body, Json
+from app.session_api.admin_users import BeginPeopleUnit, PeopleUnit
 from app.session_api.auth import NO_STORE, Done, Me, guess_of, me_of, session_cookie_of
 from domain.access.limits import LoginThrottle
-from domain.access.own_sessions import OwnAccess, PasswordChange, change_password_slowed
+from domain.access.model import Caller, Permission
+from domain.access.own_sessions import OwnAccess, PasswordChange, change_password_slowed, end_own_session
 from domain.access.passwords import SHORTEST
+from domain.access.ports import Revocations
 from domain.errors import Reason
 
 
@@ -84,11 +88,28 @@ class OwnSessionController(Controller):
         errors=[Reason.CSRF_FAILED, Reason.NOT_FOUND],
         description="On the server and in every process, before the answer.",
     )
-    async def end(self, request: Request[Any, Any, Any], session_id: FromPath[UUID]) -> Json[Done]:
-        await _own(request).end_own_session(request.user, session_id, request_id=_request_id(request))
-        is_own = session_id == request.user.session_id
-        cookies = [session_cookie_of(request, None)] if is_own else []
-        return Json(Done(success=True), headers=NO_STORE, cookies=cookies)
+    async def end(
+        self,
+        *,
+        session_id: FromPath[UUID],
+        request: Request[Any, Any, Any],
+        begin_people: NamedDependency[SkipValidation[BeginPeopleUnit]],
+        revocations: NamedDependency[SkipValidation[Revocations]],
+    ) -> Json[Done]:
+        caller: Caller = request.user
+        # One's own sessions need no permission; which one an act bears limits nothing here.
+        act = await act_of(request, Permission.ADMIN_USERS)
+
+        async def do(work: PeopleUnit) -> Done:
+            await end_own_session(work, caller=caller, session_id=session_id)
+            return Done(success=True)
+
+        answer = await once(begin_people, act, do)
+        await revocations.confirm()
+        answer.headers.update(NO_STORE)
+        if session_id == caller.session_id:
+            answer.cookies.append(session_cookie_of(request, None))
+        return answer
 
     @route(
         "POST",

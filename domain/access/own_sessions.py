@@ -11,6 +11,7 @@ from domain.access import credentials as secret
 from domain.access.limits import Guess, LoginThrottle
 from domain.access.model import Caller
 from domain.access.passwords import refuse_weak
+from domain.access.people import PeopleWork
 from domain.access.ports import Credentials, LoggedIn, NewSession, Passwords, Policy, Revocations
 from domain.access.rules import SessionLimits
 from domain.access.service import authenticate_session, readable
@@ -68,10 +69,6 @@ class OwnSessions(Protocol):
         """Those that have not ended and were not unused for too long, the latest first."""
         ...
 
-    async def end_one(self, *, caller: Caller, session_id: UUID, request_id: str) -> bool:
-        """End one of the caller's; whether there was such a live one."""
-        ...
-
 
 class PasswordStore(Protocol):
     """Where the hash of a password is kept."""
@@ -88,7 +85,6 @@ class OwnAccess(Protocol):
     """What a caller may do about themselves."""
 
     async def own_sessions(self, caller: Caller) -> Sequence[OwnSession]: ...
-    async def end_own_session(self, caller: Caller, session_id: UUID, *, request_id: str) -> None: ...
     async def change_password(self, change: PasswordChange) -> LoggedIn: ...
 
 
@@ -99,21 +95,10 @@ async def own_sessions(found_in: OwnSessions, *, caller: Caller, idle: timedelta
     return await found_in.live(tenant_id=caller.tenant_id, user_id=caller.user_id, idle=idle)
 
 
-async def end_own_session(
-    found_in: OwnSessions,
-    revocations: Revocations,
-    *,
-    caller: Caller,
-    session_id: UUID,
-    request_id: str,
-) -> None:
-    """End one of the caller's sessions, in every process. Others' are none."""
-    ended = caller.user_id is not None and await found_in.end_one(
-        caller=caller, session_id=session_id, request_id=request_id
-    )
-    if not ended:
+async def end_own_session(work: PeopleWork, *, caller: Caller, session_id: UUID) -> None:
+    """End one of the caller's sessions. Others' are none."""
+    if caller.user_id is None or not await work.end_session(caller.user_id, session_id):
         raise not_found("session", id=session_id)
-    await revocations.confirm()
 
 
 async def change_password(

@@ -174,6 +174,10 @@ class PeopleWork(RightsWork, Protocol):
         """All that a member has in this tenant."""
         ...
 
+    async def end_session(self, user_id: UUID, session_id: UUID) -> bool:
+        """One of theirs in this tenant; whether there was such a live one."""
+        ...
+
     async def user_view(self, user_id: UUID, scope: Scope) -> UserView: ...
 
     async def is_member(self, email: str) -> bool:

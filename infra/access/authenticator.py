@@ -152,11 +152,6 @@ class CachedAuthenticator:
     async def own_sessions(self, caller: Caller) -> Sequence[OwnSession]:
         return await own_sessions.own_sessions(self._own, caller=caller, idle=self._limits.idle)
 
-    async def end_own_session(self, caller: Caller, session_id: UUID, *, request_id: str) -> None:
-        await own_sessions.end_own_session(
-            self._own, self.listener, caller=caller, session_id=session_id, request_id=request_id
-        )
-
     async def change_password(self, change: PasswordChange) -> LoggedIn:
         return await own_sessions.change_password(
             self._store,

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from domain.access.model import Caller
 from domain.access.own_sessions import NewPassword, OwnSession
 from infra.access.store import HOLD_PASSWORD, REPLACE_HASH, begin_session
 from infra.db.pool import Database
@@ -15,10 +14,6 @@ LIVE = """
     WHERE tenant_id = $1 AND user_id = $2 AND ended_at IS NULL
         AND expires_at > now() AND seen_at > now() - $3::interval
     ORDER BY created_at DESC, id DESC LIMIT 1000
-"""
-END_ONE = """
-    UPDATE sessions SET ended_at = now()
-    WHERE tenant_id = $1 AND user_id = $2 AND id = $3 AND ended_at IS NULL RETURNING true
 """
 
 
@@ -32,11 +27,6 @@ class SqlOwnSessions:
         async with self._database.bound(tenant_id) as driver:
             rows = await driver.fetch(LIVE, tenant_id, user_id, idle)
         return tuple(OwnSession(**row) for row in rows)
-
-    async def end_one(self, *, caller: Caller, session_id: UUID, request_id: str) -> bool:
-        async with self._database.transaction(caller.tenant_id) as driver:
-            await driver.execute(ACTING, who_acts(caller, request_id))
-            return bool(await driver.fetchval(END_ONE, caller.tenant_id, caller.user_id, session_id))
 
     async def replace(self, new: NewPassword) -> bool:
         async with self._database.transaction(new.caller.tenant_id) as driver:

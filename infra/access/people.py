@@ -80,6 +80,10 @@ STORE_MEMBER = """
 END_SESSIONS = """
     UPDATE sessions SET ended_at = clock_timestamp() WHERE tenant_id = $1 AND user_id = $2 AND ended_at IS NULL
 """
+END_SESSION = """
+    UPDATE sessions SET ended_at = clock_timestamp()
+    WHERE tenant_id = $1 AND user_id = $2 AND id = $3 AND ended_at IS NULL RETURNING true
+"""
 IS_MEMBER = """
     SELECT EXISTS (
         SELECT FROM memberships m JOIN users u ON u.id = m.user_id WHERE m.tenant_id = $1 AND u.email = $2
@@ -164,6 +168,9 @@ class SqlPeopleWork(SqlRightsWork):
 
     async def end_sessions(self, user_id: UUID) -> None:
         await self.driver.execute(END_SESSIONS, self.tenant_id, user_id)
+
+    async def end_session(self, user_id: UUID, session_id: UUID) -> bool:
+        return bool(await self.driver.fetchval(END_SESSION, self.tenant_id, user_id, session_id))
 
     async def user_view(self, user_id: UUID, scope: Scope) -> UserView:
         narrow = "" if scope is None else grants_within("$3")

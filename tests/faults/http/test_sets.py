@@ -12,6 +12,7 @@ import pytest
 
 from tests.e2e.api.company import Company, master_key
 from tests.faults.http.conftest import Connection
+from tests.faults.http.test_refusals import GIVEN
 from tests.faults.http.wire import Answer, Line, fire, lines, request
 from tests.lab import Served
 from tests.ledger.promises import show
@@ -91,9 +92,9 @@ async def test_who_expects_nothing_sets_it_whatever_it_is(
     said, unsaid, wrong = await fire(
         server.url,
         [
-            a_set(company, headers, 1, None),
-            a_set(company, headers, 2, msgspec.UNSET),
-            a_set(company, headers, 3, 1),
+            a_set(company, headers, GIVEN, None),
+            a_set(company, headers, GIVEN + 1, msgspec.UNSET),
+            a_set(company, headers, GIVEN + 2, GIVEN),
         ],
         clients=1,
     )
