@@ -2,6 +2,7 @@
 
 import unicodedata
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
@@ -52,6 +53,7 @@ def encodable(value: object) -> object:
     raise NotImplementedError(type(value))
 
 
+@lru_cache(maxsize=16_384)
 def plain(number: Decimal) -> Decimal:
     """The number without trailing zeros and without an exponent: 5, not 5.0000 and not 5E+0."""
     short = number.normalize()

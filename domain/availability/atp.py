@@ -43,6 +43,15 @@ def cells(pool: Pool, channels: Sequence[ChannelTerms]) -> tuple[Cell, ...]:
     return tuple(found)
 
 
+def cell_of(pool: Pool, channels: Sequence[ChannelTerms], index: int) -> Cell:
+    """One of the `cells`, without the others."""
+    channel = channels[index]
+    before_expiry = pool.before_expiry
+    expired = pool.expired(channel.policy.min_remaining_days)
+    fence = _fences(before_expiry - pool.expired(0), channels)[index]
+    return _cell(pool, channel, fence, expired=expired, net=before_expiry - expired)
+
+
 def explained(cell: Cell) -> Decimal:
     """The figure that the terms of a cell give, computed from nothing else: it equals `cell.atp`."""
     pool = cell.pool

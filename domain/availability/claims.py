@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from domain.availability.atp import cells
+from domain.availability.atp import cell_of
 from domain.availability.fefo import Order, Wanted, suggest
 from domain.availability.model import NO_CHANNEL, ZERO, Cell, ChannelTerms, Pool
 from domain.availability.projection import DatedDemand, Supply
@@ -119,10 +119,8 @@ def grant(needs: Sequence[Need], offers: Mapping[Place, Offer]) -> list[Grant]:
     left = dict(offers)
     found = []
     for need in needs:
-        here = [place for place in left if place[0] == need.product_id and need.location_id in {None, place[1]}]
-        here.sort(key=lambda place: (-_portion(need, left[place], need.quantity)[0].available, place[1].int))
         portions, open_ = [], need.quantity
-        for place in here:
+        for place in _here(need, left):
             portion, left[place] = _portion(need, left[place], open_)
             portions.append(portion)
             open_ -= portion.quantity
@@ -130,12 +128,22 @@ def grant(needs: Sequence[Need], offers: Mapping[Place, Offer]) -> list[Grant]:
     return found
 
 
+def _here(need: Need, left: Mapping[Place, Offer]) -> list[Place]:
+    """The places that may meet a need, in the order in which they are asked."""
+    if need.location_id is not None:
+        place = need.product_id, need.location_id
+        return [place] if place in left else []
+    here = [place for place in left if place[0] == need.product_id]
+    here.sort(key=lambda place: (-_portion(need, left[place], need.quantity)[0].available, place[1].int))
+    return here
+
+
 def _portion(need: Need, offer: Offer, quantity: Decimal) -> tuple[Portion, Offer]:
     """At most so much for a need from one location, and what is left there."""
     channels, index = _with(offer, need.channel_id)
     ship_day = max(need.needed_by or offer.pool.today, offer.pool.today)
     asked = msgspec.structs.replace(offer.pool, ship_day=ship_day)
-    cell = cells(asked, channels)[index]
+    cell = cell_of(asked, channels, index)
     usual = cell.channel.policy.min_remaining_days
     days = max(need.min_remaining_days, usual)
     limit = cell.atp if days == usual else _stricter(asked, channels, index, days)
@@ -173,7 +181,7 @@ def _stricter(pool: Pool, channels: tuple[ChannelTerms, ...], index: int, days: 
     strict = msgspec.structs.replace(
         channel, policy=msgspec.structs.replace(channel.policy, min_remaining_days=days)
     )
-    return cells(pool, (*channels[:index], strict, *channels[index + 1 :]))[index].atp
+    return cell_of(pool, (*channels[:index], strict, *channels[index + 1 :]), index).atp
 
 
 def _claimed(lines: tuple[Candidate, ...], parts: tuple[Part, ...]) -> tuple[Candidate, ...]:

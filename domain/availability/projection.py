@@ -15,7 +15,7 @@ from uuid import UUID
 
 import msgspec
 
-from domain.availability.atp import cells
+from domain.availability.atp import cell_of, cells
 from domain.availability.model import ZERO, Cell, ChannelTerms, Pool
 
 
@@ -164,6 +164,6 @@ def earliest_date(
     """
     days = (step.day for step in projection.steps)
     return next(
-        (day for day in days if promised_on(pool, channels, projection, day)[index].atp >= quantity),
+        (day for day in days if cell_of(pool_on(pool, projection, day), channels, index).atp >= quantity),
         None,
     )

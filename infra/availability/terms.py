@@ -171,7 +171,7 @@ def _channelless(pool: _Pool, policies: Policies) -> ChannelTerms:
 
 
 def _pool(raw: _Pool) -> Pool:
-    lots = raw.lots or ()
+    lots = (raw.lots or ()) if raw.lines is None else [_lot(line) for line in raw.lines if _counts(line)]
     withdrawn = (LotStatus.RECALLED, LotStatus.INACTIVE)
     unusable = sum((lot.quantity for lot in lots if lot.status in withdrawn), ZERO)
     return Pool(
@@ -186,6 +186,16 @@ def _pool(raw: _Pool) -> Pool:
         soft=raw.reserved - raw.allocated - raw.lapsed,
         safety_stock=raw.safety_stock,
     )
+
+
+def _counts(line: _Line) -> bool:
+    """Whether it is of what the database else tells by lots."""
+    return line.on_hand > line.held and (line.expires_on is not None or line.status is not LotStatus.ACTIVE)
+
+
+def _lot(line: _Line) -> _Lot:
+    free = line.on_hand - line.held
+    return _Lot(expires_on=line.expires_on, status=line.status, quantity=free, claimed=min(free, line.reserved))
 
 
 def _buckets(lots: Iterable[_Lot], today: date) -> tuple[Bucket, ...]:

@@ -535,7 +535,8 @@ $$;
 --   safety_stock, lots: [{expires_on, status, quantity, claimed}], lines: […],
 --   supplies: [{id, due_on, quantity}]}],
 --  channels: [{id, code, name, type, location_ids}], policies: […], usage: […]}
--- `lots` is sellable stock that is not held, of lots that expire or are not active; `lapsed` is the part of
+-- `lots` is sellable stock that is not held, of lots that expire or are not active: `lines`, where they are told, say
+-- the same, so that they are not read twice; `lapsed` is the part of
 -- `reserved` that has run out by the clock and has not been swept.
 CREATE FUNCTION availability_terms(p_products uuid[], p_locations uuid[], p_lines boolean) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan
@@ -590,8 +591,8 @@ BEGIN
                 SELECT y.type FROM bins y
                 WHERE y.tenant_id = v_tenant AND y.location_id = s.location_id AND y.id = s.bin_id OFFSET 0
             ) b
-            WHERE s.tenant_id = v_tenant AND s.product_id = k.product_id AND s.location_id = k.location_id
-                AND s.on_hand > s.held AND b.type NOT IN ('HOLD', 'QUARANTINE', 'DAMAGE')
+            WHERE NOT p_lines AND s.tenant_id = v_tenant AND s.product_id = k.product_id
+                AND s.location_id = k.location_id AND s.on_hand > s.held AND b.type NOT IN ('HOLD', 'QUARANTINE', 'DAMAGE')
             GROUP BY x.expires_on, x.status
         ) o
     ) n

@@ -13,7 +13,7 @@ from domain.availability.lines import LinesWanted
 from domain.values import new_id
 from infra.availability.claims import BEGIN, MAKE
 from infra.availability.lines import SqlAvailabilityLines
-from infra.availability.terms import TERMS
+from infra.availability.terms import TERMS, read_terms
 from infra.db.pool import BIND
 from tests.lab import DatabaseUrls
 from tests.plans.conftest import Store
@@ -25,8 +25,8 @@ from tests.plans.test_posts import _EXPLAINED
 ITEMS = 20
 LINES_HERE = 8
 """Of a product at the largest location."""
-ROWS_A_PLACE = 6 * LINES_HERE + 6
-"""Each line with its lot and its bin, read twice: for what expires, for what can be taken; and more."""
+ROWS_A_PLACE = 3 * LINES_HERE + 6
+"""Each line with its lot and its bin, and what is kept of the place."""
 PAGE = 50
 SMALL = {"channels", "channel_locations"}
 """As many rows as a company has channels."""
@@ -93,6 +93,17 @@ async def test_the_terms_of_a_check_are_read_by_index(wide: Store, explained: Ex
     print(f"rows examined: {most}, sorted: {max(plan.most_sorted for plan in plans.values())}")
     assert most <= ITEMS * ROWS_A_PLACE
     assert max(plan.most_sorted for plan in plans.values()) <= ITEMS * LINES_HERE
+
+
+async def test_the_terms_are_the_same_with_lines_and_without(narrow: Store, selling: Selling) -> None:
+    some = places(narrow.stock, 500)
+    async with narrow.database.bound(narrow.stock.tenant_id) as driver:
+        without, with_lines = await read_terms(driver, some), await read_terms(driver, some, with_lines=True)
+
+    pools = [offer.pool for offer in without.offers.values()]
+    assert pools == [offer.pool for offer in with_lines.offers.values()]
+    assert sum(bool(pool.buckets) for pool in pools) > 10
+    assert sum(bool(pool.held) for pool in pools) > 1
 
 
 async def test_a_check_touches_as_many_pages_of_many_lines_as_of_few(

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.availability.atp import cells, explained
+from domain.availability.atp import cell_of, cells, explained
 from domain.availability.fefo import Wanted, suggest
 from domain.availability.holding import HeldLine, Hold, HoldType, Target, block, release
 from domain.availability.model import (
@@ -139,7 +139,8 @@ def test_the_terms_add_up_to_the_cell(examples: int) -> None:
     @settings(max_examples=examples, deadline=None)
     @given(pool=pools(), channels=comers)
     def check(pool: Pool, channels: tuple[ChannelTerms, ...]) -> None:
-        for cell in cells(pool, channels):
+        for index, cell in enumerate(cells(pool, channels)):
+            assert cell_of(pool, channels, index) == cell
             assert explained(cell) == cell.atp
             if cell.bound in {Limit.CLOSED, Limit.NOT_SERVED}:
                 assert cell.atp == ZERO
