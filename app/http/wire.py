@@ -4,6 +4,7 @@ Bodies are decoded by `StrictRequest` and not by the framework, which would coer
 and read decimals as binary floats. Responses write decimals as JSON numbers.
 """
 
+import asyncio
 import re
 from collections.abc import Set as AbstractSet
 from decimal import Decimal
@@ -18,6 +19,8 @@ from msgspec import Meta
 from domain.errors import DomainError, FieldError, Reason
 from domain.values import Quantity, clean_text, encodable
 
+BODY_SECONDS = 30.0
+"""For so long a body is waited for: who sends none, or a byte a minute, must not keep a place for good."""
 LONGEST_STRING = 10_000
 DEEPEST = 32
 SEPARATOR, SEPARATOR_SHOWN = "\x1d", "\u241d"
@@ -85,6 +88,14 @@ class StrictRequest(Request[Any, Any, Any]):
             raise DomainError(Reason.UNSUPPORTED_MEDIA_TYPE, "Send the body as application/json")
         body = await self.body()
         return decode(body, _declared(self.route_handler))
+
+    @override
+    async def body(self) -> bytes:
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                return await super().body()
+        except TimeoutError:
+            raise FieldError(("", f"the body took longer than {BODY_SECONDS:g} seconds to come")) from None
 
 
 @lru_cache(maxsize=512)

@@ -9,9 +9,11 @@ import asyncpg
 import httpx
 import pytest
 
+from app.http import wire
 from domain.access.model import Permission
 from infra.access.provision import create_api_key
 from infra.db.pool import Database
+from tests.e2e.api.inside import inside
 from tests.lab import DatabaseUrls, Served, serve
 from tests.neighbours import PASSWORD, Neighbour, settle
 
@@ -185,3 +187,21 @@ async def test_a_head_larger_than_allowed_is_refused(client: httpx.AsyncClient) 
     answer = await client.get("/health", headers={"X-Big": "x" * 100_000})
 
     assert answer.status_code == 431
+
+
+async def test_a_body_that_does_not_come_is_not_waited_for_without_end(
+    database_urls: DatabaseUrls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wire, "BODY_SECONDS", 0.05)
+    seen = asyncio.Event()
+
+    async def half() -> AsyncGenerator[bytes]:
+        yield b'{"email": "ada@acme.example", '
+        await seen.wait()
+
+    async with inside(database_urls) as app, asyncio.timeout(10):
+        answer = await app.http.post(LOGIN, content=half(), headers={"Content-Type": "application/json"})
+        seen.set()
+
+    assert answer.status_code == 400
+    assert "the body took longer than 0.05 seconds to come" in answer.json()["error"]
