@@ -52,6 +52,55 @@ LINES = """
     ) v(what, key, expected, found, times, is_drift) WHERE v.is_drift
 """
 
+# What binds lines: claims by their rows, and the holds that lie on them. Holds on lots, bins and products are few
+# beside lines, and are counted once for the range.
+BOUND = """
+    WITH claimed AS (
+        SELECT c.line_id, sum(c.quantity) AS reserved,
+            count(*) FILTER (WHERE r.state IS DISTINCT FROM 'LIVE') AS dead,
+            min(c.reservation_id::text) FILTER (WHERE r.state IS DISTINCT FROM 'LIVE') AS dead_id
+        FROM reservation_lines c
+        LEFT JOIN reservations r ON r.tenant_id = c.tenant_id AND r.id = c.reservation_id
+        WHERE c.tenant_id = $1 AND c.line_id > $2 AND c.line_id <= $3 GROUP BY c.line_id
+    ), of_line AS (
+        SELECT line_id, coalesce(sum(quantity - released), 0) AS part,
+            count(*) FILTER (WHERE quantity IS NULL) AS n
+        FROM holds
+        WHERE tenant_id = $1 AND state = 'ACTIVE' AND scope = 'LINE' AND line_id > $2 AND line_id <= $3
+        GROUP BY line_id
+    ), of_lot AS (
+        SELECT lot_id, count(*) AS n FROM holds
+        WHERE tenant_id = $1 AND state = 'ACTIVE' AND scope = 'LOT' GROUP BY lot_id
+    ), of_bin AS (
+        SELECT bin_id, count(*) AS n FROM holds
+        WHERE tenant_id = $1 AND state = 'ACTIVE' AND scope = 'BIN' GROUP BY bin_id
+    ), of_product AS (
+        SELECT product_id, location_id, count(*) AS n FROM holds
+        WHERE tenant_id = $1 AND state = 'ACTIVE' AND scope = 'PRODUCT' GROUP BY product_id, location_id
+    )
+    SELECT v.* FROM stock_lines s
+    LEFT JOIN claimed c ON c.line_id = s.id
+    LEFT JOIN of_line i ON i.line_id = s.id
+    LEFT JOIN of_lot t ON t.lot_id = s.lot_id
+    LEFT JOIN of_bin b ON b.bin_id = s.bin_id
+    LEFT JOIN of_product p ON p.product_id = s.product_id AND p.location_id = s.location_id
+    CROSS JOIN LATERAL (
+        SELECT coalesce(c.reserved, 0) AS reserved, coalesce(i.part, 0) AS part,
+            coalesce(i.n, 0) + coalesce(t.n, 0) + coalesce(b.n, 0) + coalesce(p.n, 0) AS whole
+    ) d
+    CROSS JOIN LATERAL (
+        SELECT CASE WHEN d.whole > 0 THEN s.on_hand ELSE least(s.on_hand, d.part) END AS held
+    ) e
+    CROSS JOIN LATERAL (VALUES
+        ('line.reserved', s.id::text, d.reserved::text, s.reserved::text, 1, s.reserved <> d.reserved),
+        ('line.held', s.id::text, e.held::text, s.held::text, 1, s.held <> e.held),
+        ('line.held_part', s.id::text, d.part::text, s.held_part::text, 1, s.held_part <> d.part),
+        ('line.whole_holds', s.id::text, d.whole::text, s.whole_holds::text, 1, s.whole_holds <> d.whole),
+        ('reservation.resolved', c.dead_id, 'no lines', 'lines', c.dead, c.dead > 0)
+    ) v(what, key, expected, found, times, is_drift)
+    WHERE s.tenant_id = $1 AND s.id > $2 AND s.id <= $3 AND v.is_drift
+"""
+
 # The range of positions ends with a posting, so that none is seen in halves; should its count be wrong, soon.
 NEXT_POSITION = """
     SELECT greatest($2::bigint, least($2::bigint + 1000000, p.first_position + p.movement_count - 1))
@@ -134,6 +183,11 @@ TOTALS = """
     FULL JOIN (
         SELECT * FROM stock_totals WHERE tenant_id = $1 AND product_id > $2 AND product_id <= $3
     ) t ON t.product_id = s.product_id AND t.location_id = s.location_id
+    LEFT JOIN (
+        SELECT product_id, location_id, sum(open_quantity) AS allocated FROM reservations
+        WHERE tenant_id = $1 AND state = 'LIVE' AND kind = 'HARD' AND product_id > $2 AND product_id <= $3
+        GROUP BY product_id, location_id
+    ) a ON a.product_id = t.product_id AND a.location_id = t.location_id
     CROSS JOIN LATERAL (
         SELECT coalesce(s.product_id, t.product_id) || ' at ' || coalesce(s.location_id, t.location_id) AS key
     ) k
@@ -145,8 +199,19 @@ TOTALS = """
             t.sellable <> coalesce(s.sellable, 0)),
         ('total.reserved', k.key, coalesce(s.reserved, 0)::text, t.reserved::text, 1,
             t.reserved <> coalesce(s.reserved, 0)),
+        ('total.allocated', k.key, coalesce(a.allocated, 0)::text, t.allocated::text, 1,
+            t.allocated <> coalesce(a.allocated, 0)),
         ('total.held', k.key, coalesce(s.held, 0)::text, t.held::text, 1, t.held <> coalesce(s.held, 0))
     ) v(what, key, expected, found, times, is_drift) WHERE v.is_drift
+"""
+
+CLAIMS = """
+    SELECT 'reservation.open_quantity' AS what, r.id::text AS key, coalesce(sum(c.quantity), 0)::text AS expected,
+        r.open_quantity::text AS found, 1 AS times
+    FROM reservations r
+    LEFT JOIN reservation_lines c ON c.tenant_id = r.tenant_id AND c.reservation_id = r.id
+    WHERE r.tenant_id = $1 AND r.state = 'LIVE' AND r.product_id > $2 AND r.product_id <= $3
+    GROUP BY r.id, r.open_quantity HAVING r.open_quantity <> coalesce(sum(c.quantity), 0)
 """
 
 COUNTS = """

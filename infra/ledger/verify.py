@@ -164,6 +164,7 @@ class _Audit:
             end = await self._row(checks.NEXT_LINE, low, RANGE, LINES_A_RANGE)
             high = end["id"] if end else _HIGHEST
             await self._collect(checks.LINES, low, high)
+            await self._collect(checks.BOUND, low, high)
             done += int(end["total"]) if end else 0
             low = high
             self._tell("movements by line", of if low == _HIGHEST else min(done, of), of)
@@ -208,6 +209,7 @@ class _Audit:
             high = await self._connection.fetchval(checks.NEXT_PRODUCT, self._tenant_id, low, PRODUCTS_A_RANGE - 1)
             high = high or _HIGHEST
             await self._collect(checks.TOTALS, low, high)
+            await self._collect(checks.CLAIMS, low, high)
             low = high
 
     async def _whole(self) -> None:

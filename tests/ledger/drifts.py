@@ -3,6 +3,7 @@
 ONE_LINE = "(SELECT line_id FROM movements WHERE tenant_id = $1 AND position = 6)"
 LAST = "(SELECT position FROM ledger_heads WHERE tenant_id = $1)"
 A_TRANSFER = "(SELECT min(position) FROM movements WHERE tenant_id = $1 AND kind = 'TRANSFER_OUT')"
+A_CLAIMED = "(SELECT min(line_id::text)::uuid FROM reservation_lines WHERE tenant_id = $1)"
 DRIFTS = {
     "a balance": (
         f"UPDATE stock_lines SET on_hand = on_hand + 1 WHERE tenant_id = $1 AND id = {ONE_LINE}",
@@ -146,8 +147,46 @@ DRIFTS = {
             """,
             {f"total.{column}"},
         )
-        for column in ("on_hand", "sellable", "reserved", "held")
+        for column in ("on_hand", "sellable", "reserved", "held", "allocated")
     },
+    **{
+        f"a claimed line's {column}": (
+            f"UPDATE stock_lines SET {column} = abs({column} - 1) WHERE tenant_id = $1 AND id = {A_CLAIMED}",
+            {f"line.{column}"},
+        )
+        for column in ("reserved", "held", "held_part", "whole_holds")
+    },
+    "a claim's line gone": (
+        f"DELETE FROM reservation_lines WHERE tenant_id = $1 AND line_id = {A_CLAIMED}",
+        {"line.reserved", "reservation.open_quantity"},
+    ),
+    "a claim on another line": (
+        f"""
+        UPDATE reservation_lines SET line_id = (
+            SELECT id FROM stock_lines WHERE tenant_id = $1 AND reserved = 0 LIMIT 1
+        ) WHERE tenant_id = $1 AND line_id = {A_CLAIMED}
+        """,
+        {"line.reserved"},
+    ),
+    "an allocation's quantity": (
+        """
+        UPDATE reservations SET quantity = quantity + 1, open_quantity = open_quantity + 1
+        WHERE tenant_id = $1 AND kind = 'HARD'
+        """,
+        {"reservation.open_quantity", "total.allocated"},
+    ),
+    "a claim that ended without leaving its lines": (
+        "UPDATE reservations SET state = 'RELEASED', open_quantity = 0 WHERE tenant_id = $1 AND kind = 'SOFT'",
+        {"reservation.resolved"},
+    ),
+    "a hold gone": (
+        "DELETE FROM holds WHERE tenant_id = $1 AND scope = 'LOT'",
+        {"line.whole_holds", "line.held"},
+    ),
+    "a part of a hold gone": (
+        "UPDATE holds SET released = released + 1 WHERE tenant_id = $1 AND scope = 'LINE'",
+        {"line.held_part", "line.held"},
+    ),
     "a total gone": (
         """
         DELETE FROM stock_totals WHERE tenant_id = $1 AND product_id = (

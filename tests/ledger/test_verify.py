@@ -12,7 +12,9 @@ import pytest
 
 from domain.errors import DomainError, Reason
 from domain.ledger.model import Kind, Posted
-from infra.db.pool import Database
+from domain.values import new_id
+from infra.db.pool import BIND, Database
+from infra.db.work import encoded
 from infra.ledger import verify as verifying
 from infra.ledger.grouping import GroupedLedger
 from infra.ledger.verify import Progress, verify
@@ -22,6 +24,13 @@ from tests.ledger.drifts import DRIFTS, ONE_LINE
 from tests.ledger.promises import show
 
 type Admin = asyncpg.Connection[Any]
+
+# Of one product at one location, in the order of lots, the first of them of one lot.
+SELLABLE = """
+    SELECT s.* FROM stock_lines s JOIN bins b ON b.tenant_id = $1 AND b.id = s.bin_id
+    WHERE s.tenant_id = $1 AND b.type NOT IN ('HOLD', 'QUARANTINE', 'DAMAGE')
+    ORDER BY s.product_id, s.location_id, s.lot_id, s.id LIMIT 4
+"""
 
 
 async def a_ledger_with_history(admin: Admin, database: Database, *, postings: int = 60) -> Warehouse:
@@ -45,7 +54,36 @@ async def a_ledger_with_history(admin: Admin, database: Database, *, postings: i
     assert any(isinstance(answer, DomainError) for answer in answers)
     posted = [answer for answer in answers if isinstance(answer, Posted) and answer.movements]
     await ledger.post(a_reversal(posted[-1]), tenant_id=tenant_id)
+    await _bind(admin, warehouse)
+    await ledger.post(a_move(shelves[-1], 1), tenant_id=tenant_id)
     return warehouse
+
+
+async def _bind(admin: Admin, warehouse: Warehouse) -> None:
+    """A promise over two lines, an allocation on a third, a hold on a part of a line and one on a lot."""
+    lines = await admin.fetch(SELLABLE, warehouse.tenant_id)
+    assert len(lines) == 4
+    product, location = lines[0]["product_id"], lines[0]["location_id"]
+    what = {"group_id": new_id(), "product_id": product, "location_id": location, "ttl_seconds": 600}
+    claims = [
+        {
+            **what,
+            "id": new_id(),
+            "kind": kind,
+            "quantity": 2 * len(some),
+            "lines": [{"line_id": line["id"], "quantity": 2} for line in some],
+        }
+        for kind, some in (("SOFT", lines[:2]), ("HARD", lines[2:3]))
+    ]
+    hold = {"type": "QUALITY", "reason": "Looked at"}
+    holds = [
+        {**hold, "id": new_id(), "scope": "LINE", "line_id": lines[0]["id"], "quantity": 3},
+        {**hold, "id": new_id(), "scope": "LOT", "lot_id": lines[3]["lot_id"]},
+    ]
+    await admin.execute(BIND, str(warehouse.tenant_id))
+    await admin.execute("SELECT claim_make($1::text::jsonb, '{}')", encoded(claims))
+    for one in holds:
+        await admin.execute("SELECT hold_change($1::text::jsonb, '{}')", encoded(one))
 
 
 @pytest.fixture(params=[None, 7], ids=["one range", "many ranges"])

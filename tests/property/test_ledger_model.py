@@ -29,9 +29,27 @@ BALANCES = """
 """
 CLAIM = """
     WITH line AS (
-        UPDATE stock_lines SET reserved = $3, held = least(on_hand, $4), held_part = $4
+        UPDATE stock_lines SET reserved = $3::numeric, held = least(on_hand, $4::numeric), held_part = $4
         WHERE tenant_id = $1 AND id = $2
         RETURNING product_id, location_id, held
+    ), claim AS (
+        INSERT INTO reservations AS x (tenant_id, id, group_id, kind, state, product_id, location_id, quantity,
+            open_quantity, expires_at)
+        SELECT $1, $2, $2, 'SOFT', CASE WHEN $3 > 0 THEN 'LIVE' ELSE 'RELEASED' END, product_id, location_id, $3,
+            $3, now() + interval '1 day'
+        FROM line
+        ON CONFLICT (tenant_id, id) DO UPDATE SET state = excluded.state, quantity = $3, open_quantity = $3
+    ), no_claim AS (
+        DELETE FROM reservation_lines WHERE tenant_id = $1 AND line_id = $2 AND $3 = 0
+    ), claimed AS (
+        INSERT INTO reservation_lines AS x (tenant_id, reservation_id, line_id, quantity)
+        SELECT $1, $2, $2, $3 WHERE $3 > 0
+        ON CONFLICT (tenant_id, reservation_id, line_id) DO UPDATE SET quantity = $3
+    ), hold AS (
+        INSERT INTO holds AS x (tenant_id, id, type, scope, state, line_id, quantity, reason)
+        SELECT $1, $2, 'QUALITY', 'LINE', CASE WHEN $4 > 0 THEN 'ACTIVE' ELSE 'RELEASED' END, $2,
+            greatest($4, 1), 'Looked at'
+        ON CONFLICT (tenant_id, id) DO UPDATE SET state = excluded.state, quantity = excluded.quantity
     )
     UPDATE stock_totals t SET (reserved, held) = (
         SELECT sum(CASE WHEN s.id = $2 THEN $3 ELSE s.reserved END),
@@ -43,6 +61,7 @@ CLAIM = """
     FROM line
     WHERE t.tenant_id = $1 AND t.product_id = line.product_id AND t.location_id = line.location_id
 """
+"""A claim and a hold on a part of a line, both of the line's own id, set to these quantities."""
 
 type Answer = Posted | DomainError
 
