@@ -90,8 +90,7 @@ async def reserve(
         for portion in given.portions
         if portion.quantity > 0
     ]
-    await work.make(claims)
-    return await work.reservations([claim.id for claim in claims])
+    return await work.make(claims)
 
 
 async def extend(work: ClaimWork, *, id_: UUID, ttl_seconds: int, version: int | None) -> Reservation:

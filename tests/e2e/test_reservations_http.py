@@ -42,6 +42,18 @@ async def test_a_reservation_gets_what_the_check_has_shown_and_no_more(desk: Des
     assert await desk.drifts() == ()
 
 
+async def test_what_is_answered_is_what_is_stored(desk: Desk) -> None:
+    product = await desk.a_product()
+    await desk.put(product, 2)
+    await desk.put(product, 2.5, bin_="otherBinId")
+
+    answer = await desk.post(RESERVATIONS, items=[an_item(product, 4.5)], externalRef="CART-9")
+    (made,) = answer["data"]
+
+    assert (len(made["lines"]), made["quantity"]) == (2, 4.5)
+    assert (await desk.get(f"{RESERVATIONS}/{made['id']}"))["data"] == made
+
+
 async def test_equal_items_are_summed_before_they_are_checked(desk: Desk) -> None:
     product = await desk.a_product()
     await desk.put(product, 10)
