@@ -129,7 +129,9 @@ def named(operation: Operation) -> str:
 
 def schema_of(schema: Mapping[str, Any]) -> Mapping[str, Any]:
     """A schema with its reference looked up."""
-    reference = schema.get("$ref")
+    # A reference that has a description beside it stands alone in an `allOf`.
+    (only,) = schema["allOf"] if len(schema.get("allOf", ())) == 1 else (schema,)
+    reference = only.get("$ref")
     if reference is None:
         return schema
     found: Mapping[str, Any] = the_document()["components"]["schemas"][reference.rpartition("/")[2]]

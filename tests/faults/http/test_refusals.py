@@ -140,16 +140,16 @@ async def test_what_was_refused_stays_refused_though_it_has_become_possible(
 
 def creating() -> list[Operation]:
     """What makes something that can be deleted again."""
-    return [operation for operation in all_operations() if operation.method == "POST" and operation.path in _GONE]
+    return [operation for operation in all_operations() if operation.method == "POST" and operation.path in GONE]
 
 
-_GONE = {o.path.rpartition("/")[0]: o.path for o in all_operations() if o.method == "DELETE"}
+GONE = {o.path.rpartition("/")[0]: o.path for o in all_operations() if o.method == "DELETE"}
 """Where what is made at an address is deleted again."""
 
 
 def address_of(operation: Operation, made: Answer) -> str:
     """Where the thing is that has been made: by its code, where that is what its address takes, or by its id."""
-    (parameter,) = re.findall(r"\{(\w+)\}", _GONE[operation.path])
+    (parameter,) = re.findall(r"\{(\w+)\}", GONE[operation.path])
     thing = made.json["data"]
     return f"{operation.path}/{thing['code' if parameter.endswith('_code') else 'id']}"
 
