@@ -7,52 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from litestar import Litestar
-from litestar.types import ControllerRouterHandler
 
+from app.controllers import CONTROLLERS
 from app.http.application import Outside, build
 from app.http.draining import Drained
 from app.http.limits import Bounded
 from app.http.protection import Protected
 from app.http.tracing import QUIET, Traced
-from app.session_api.adjustments import AdjustmentController
-from app.session_api.admin_keys import AdminKeyController
-from app.session_api.admin_roles import AdminRoleController
-from app.session_api.admin_users import AdminInvitationController, AdminUserController
-from app.session_api.analytics import AnalyticsController
-from app.session_api.audit import AuditController
-from app.session_api.auth import AuthController
-from app.session_api.availability import AvailabilityController
-from app.session_api.bins import BinController
-from app.session_api.categories import CategoryController
-from app.session_api.channel_location import ChannelLocationController
-from app.session_api.channel_summary import ChannelSummaryController
-from app.session_api.channels import ChannelController
-from app.session_api.delegations import DelegationController
-from app.session_api.destructions import DestructionController
-from app.session_api.documents import DocumentController
-from app.session_api.expired import ExpiredController
-from app.session_api.holds import ExceptionController, HoldController
-from app.session_api.inventory import InventoryController
-from app.session_api.invitations import InvitationController
-from app.session_api.issues import IssueController
-from app.session_api.levels import LevelController
-from app.session_api.lot_control import LotControlController
-from app.session_api.lot_correction import LotCorrectionController
-from app.session_api.lot_trace import LotTraceController
-from app.session_api.lots import LotController
-from app.session_api.movements import MovementController
-from app.session_api.operations import OperationsController
-from app.session_api.own_sessions import OwnSessionController
-from app.session_api.places import AreaController, LocationController
-from app.session_api.products import ProductController
-from app.session_api.reason_codes import ReasonCodeController
-from app.session_api.receipts import ReceiptController
-from app.session_api.record_stock import RecordStockController
-from app.session_api.reservations import CheckController, ReservationController
-from app.session_api.reversals import ReversalController
-from app.session_api.settings import SettingsController
-from app.session_api.supplies import SupplyController
-from app.session_api.units import ConversionController, UomController
 from app.settings import Environment, Settings, load_settings
 from domain.access.limits import RateClass, Rates, of_account
 from domain.access.rules import SessionLimits
@@ -133,53 +94,6 @@ __all__ = [
     "stop_database",
     "verify_ledger",
 ]
-
-CONTROLLERS: Sequence[ControllerRouterHandler] = (
-    AdjustmentController,
-    AdminInvitationController,
-    AdminKeyController,
-    AdminRoleController,
-    AdminUserController,
-    AnalyticsController,
-    AreaController,
-    AuditController,
-    AuthController,
-    AvailabilityController,
-    BinController,
-    CategoryController,
-    ChannelController,
-    ChannelLocationController,
-    ChannelSummaryController,
-    CheckController,
-    ConversionController,
-    DelegationController,
-    DestructionController,
-    DocumentController,
-    ExpiredController,
-    ExceptionController,
-    HoldController,
-    InventoryController,
-    InvitationController,
-    IssueController,
-    LevelController,
-    LocationController,
-    LotControlController,
-    LotController,
-    LotCorrectionController,
-    LotTraceController,
-    MovementController,
-    OperationsController,
-    OwnSessionController,
-    ProductController,
-    ReasonCodeController,
-    ReceiptController,
-    RecordStockController,
-    ReservationController,
-    ReversalController,
-    SettingsController,
-    SupplyController,
-    UomController,
-)
 
 
 def application() -> Traced:
