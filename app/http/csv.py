@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Se
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
+from types import NoneType
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +20,8 @@ from litestar.response import Stream
 MEDIA_TYPE = "text/csv"
 _RISKY = frozenset("=+-@\t\r\n\0\uff1d\uff0b\uff0d\uff20")
 """What a formula begins with; some spreadsheets take the wide forms of these characters for the same."""
+_AS_THEY_ARE = frozenset({int, NoneType})
+"""What the writer writes as `cell` does: most of a matrix."""
 
 
 class Format(StrEnum):
@@ -63,7 +66,9 @@ def cell(value: object) -> str:
 def written(rows: Iterable[Sequence[object]]) -> bytes:
     """Rows as RFC 4180 has them."""
     text = io.StringIO()
-    csv.writer(text, lineterminator="\r\n").writerows([cell(value) for value in row] for row in rows)
+    csv.writer(text, lineterminator="\r\n").writerows(
+        [value if type(value) in _AS_THEY_ARE else cell(value) for value in row] for row in rows
+    )
     return text.getvalue().encode()
 
 

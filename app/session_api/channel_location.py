@@ -250,5 +250,5 @@ def _rows(product: MatrixProduct, codes: Iterable[str]) -> Iterable[Sequence[obj
             *(product.product_id, product.global_sku, product.product_name, cell.channel_id, code),
             *(cell.channel_name, cell.atp, cell.on_hand, cell.reserved, cell.available, cell.severity),
             *(cell.threshold, cell.policy_id),
-            *(getattr(cell.terms, term.name) for term in TERMS),
+            *msgspec.structs.astuple(cell.terms),
         )
