@@ -21,6 +21,7 @@ from infra.db.pool import Database
 from infra.demo import packed
 from infra.demo.catalog import Catalog
 from infra.demo.channels import open_channels
+from infra.demo.holds import hold_some
 from infra.demo.places import DC
 from infra.demo.plan import Plan
 from infra.demo.postings import Translator
@@ -142,6 +143,7 @@ async def _fill(database: Database, plan: Plan, mark: Mark, act: Act, progress: 
             "others have posted to the demo tenant while it was half loaded: load into a fresh database"
         )
     await open_channels(database, act, plan, products=catalog.products, locations=catalog.locations)
+    await hold_some(database, act, plan, products=catalog.products, locations=catalog.locations)
     return _filled(plan, catalog, translator, movements=seen, postings=postings), poster.posted
 
 

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from domain.access.credentials import hash_of
+from domain.availability.holding import HoldType
 from domain.availability.matrix import MatrixWanted, matrix
 from domain.availability.model import Limit, Severity
 from infra.access.passwords import Argon2Passwords
@@ -25,6 +26,7 @@ from infra.demo.load import DemoReport, has_demo, load
 from infra.demo.places import DC, LOCATIONS
 from infra.demo.plan import Plan
 from infra.demo.rows import COLUMNS, DemoDataError, read_csv
+from infra.ledger.verify import verify
 from infra.postgres import Running
 from tests.lab import DatabaseUrls, Served, a_database
 from tests.unit.test_demo_data import as_csv, write_sample
@@ -203,6 +205,26 @@ async def test_channels_share_the_stock_and_all_that_a_matrix_can_show_is_to_be_
     assert {cell.terms.limit for cell in cells} >= {Limit.POOL, Limit.FENCE, Limit.CLOSED}
     late = await admin.fetch("SELECT due_on < current_date FROM supplies WHERE tenant_id = $1", tenant_id)
     assert Counter(row[0] for row in late) == {False: 54, True: 6}
+
+
+async def test_some_stock_is_held_for_each_reason_and_some_lots_have_just_expired_or_will_soon(
+    loaded: DemoReport, admin: "asyncpg.Connection[Any]"
+) -> None:
+    assert {row[0] for row in await admin.fetch("SELECT DISTINCT type FROM holds")} == set(HoldType)
+    assert await admin.fetchval("SELECT count(*) FROM stock_lines WHERE held > 0 AND held < on_hand") > 0
+    in_days = [
+        row[0]
+        for row in await admin.fetch(
+            """
+            SELECT t.expires_on - current_date FROM stock_lines s JOIN lots t ON t.id = s.lot_id
+            WHERE s.on_hand > 0 AND t.expires_on IS NOT NULL
+            """
+        )
+    ]
+    assert any(days < 0 for days in in_days)
+    assert any(0 <= days <= 30 for days in in_days)
+    assert sum(days >= 0 for days in in_days) > len(in_days) / 2
+    assert (await verify(admin, await admin.fetchval("SELECT id FROM tenants WHERE slug = 'demo'"))).drifts == ()
 
 
 async def test_each_role_has_somebody_who_can_log_in(loaded: DemoReport, admin: "asyncpg.Connection[Any]") -> None:
