@@ -131,11 +131,6 @@ async def sums(admin: Connection, company: Company) -> Sums:
     return {row[0]: tuple(row)[1:] for row in rows}
 
 
-def without_keys(of: Sums) -> Sums:
-    """What it comes to but for credentials and the keys themselves."""
-    return {name: value for name, value in of.items() if name not in {"api_keys", "idempotency_keys", "sessions"}}
-
-
 def neutral(body: bytes, company: Company) -> str:
     """An answer without what is made anew each time: ids, secrets, times and the company's names."""
     text = body.decode().replace(company.mark, "<mark>").replace(company.slug, "<slug>")
