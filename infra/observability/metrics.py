@@ -52,7 +52,9 @@ RATE_REFUSALS = Counter("storekeeper_rate_refusals", "Requests over a limit", ["
 OVERLOADS = Counter("storekeeper_overloads", "Requests refused because too many were being answered")
 LOGINS = Counter("storekeeper_logins", "Logins by outcome", ["outcome"])
 REFUSALS = Counter(
-    "storekeeper_audit_refusals", "Refused authorizations: recorded, only counted, or failed to record", ["outcome"]
+    "storekeeper_audit_refusals",
+    "Refused authorizations: recorded, only counted, or failed to record",
+    ["outcome"],
 )
 
 

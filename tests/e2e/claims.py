@@ -77,7 +77,7 @@ class Desk(msgspec.Struct, frozen=True, kw_only=True):
         await insert(self.admin, table, {"tenant_id": self.company.tenant_id, **values})
 
     async def put(
-        self, product: str, quantity: int, *, lot: str | None = None, bin_: str = "binId", at: str = "locationId"
+        self, product: str, quantity: float, *, lot: str | None = None, bin_: str = "binId", at: str = "locationId"
     ) -> str:
         """Stock, received; the id of its line."""
         entry = Entry(
