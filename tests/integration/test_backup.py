@@ -143,7 +143,7 @@ async def postings(running: Running) -> set[UUID]:
         await connection.close()
 
 
-@pytest.mark.parametrize("targets", [2, pytest.param(10, marks=pytest.mark.long)])
+@pytest.mark.parametrize("targets", [1, pytest.param(10, marks=pytest.mark.long)])
 async def test_a_restore_to_any_moment_has_what_was_acknowledged_before_and_nothing_after(
     history: History, targets: int
 ) -> None:

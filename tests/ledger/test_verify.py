@@ -217,7 +217,7 @@ async def test_it_runs_beside_the_traffic(admin: Admin, database: Database, data
 
 
 @pytest.mark.parametrize(
-    ("movements", "lines"), [(100_000, 2_000), pytest.param(1_000_000, 50_000, marks=pytest.mark.long)]
+    ("movements", "lines"), [(30_000, 1_000), pytest.param(1_000_000, 50_000, marks=pytest.mark.long)]
 )
 async def test_a_hundred_drifts_are_found_in_a_large_ledger_in_flat_memory(
     admin: Admin, database_urls: Any, movements: int, lines: int

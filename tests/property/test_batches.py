@@ -24,7 +24,7 @@ type Chunks = list[list[Posting]]
 
 lists = st.lists(wished_postings(shelves=SHELVES, is_plain=True), min_size=2, max_size=8)
 sizes = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-examples = pytest.mark.parametrize("examples", [60, pytest.param(2_000, marks=pytest.mark.long)])
+examples = pytest.mark.parametrize("examples", [40, pytest.param(2_000, marks=pytest.mark.long)])
 
 
 def granted(wished: Sequence[WishedPosting], warehouse: Warehouse) -> list[Posting]:

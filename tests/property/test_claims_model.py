@@ -222,7 +222,7 @@ class ClaimsMachine(RuleBasedStateMachine):
             await work.release(id_, quantity=None, version=None)
 
 
-@pytest.mark.parametrize("histories", [30, pytest.param(500, marks=pytest.mark.long)])
+@pytest.mark.parametrize("histories", [20, pytest.param(500, marks=pytest.mark.long)])
 def test_claims_and_holds_say_and_hold_what_the_model_does(bench: Bench, histories: int) -> None:
     size = settings(
         max_examples=histories,

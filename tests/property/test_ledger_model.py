@@ -228,7 +228,7 @@ def known(answer: Answer) -> object:
     return msgspec.structs.replace(answer, replayed=False)
 
 
-@pytest.mark.parametrize("histories", [40, pytest.param(2_000, marks=pytest.mark.long)])
+@pytest.mark.parametrize("histories", [25, pytest.param(2_000, marks=pytest.mark.long)])
 def test_the_ledger_says_and_holds_what_the_model_does(bench: Bench, histories: int) -> None:
     size = settings(
         max_examples=histories,
