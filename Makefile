@@ -5,6 +5,7 @@
 unexport PYTHONDONTWRITEBYTECODE VIRTUAL_ENV
 
 BIN := .venv/bin
+JOBS := 2
 RUNTIME := .venv/.installed-runtime
 DEV := .venv/.installed-dev
 LOCKED := uv.lock pyproject.toml .python-version .ci/environment
@@ -21,8 +22,8 @@ run: $(RUNTIME) ## Serve a demo on http://127.0.0.1:8000, from nothing; ARGS="--
 	@$(BIN)/storekeeper run $(ARGS)
 
 .PHONY: test
-test: $(DEV) ## Run the tests on a PostgreSQL of their own; ARGS="-k ledger" and the like
-	$(BIN)/pytest $(ARGS)
+test: $(DEV) ## Run the tests, in two processes with a PostgreSQL each; ARGS="-k ledger" and the like
+	$(BIN)/pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 .PHONY: prove
 prove: $(DEV) ## Run the long sizes of the promises

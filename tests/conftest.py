@@ -6,6 +6,9 @@ import pytest
 
 from infra.postgres import Running
 from tests.lab import DatabaseUrls, Served, a_cluster, a_database, a_template, serve
+from tests.ledger.promises import pytest_configure, pytest_terminal_summary
+
+__all__ = ["pytest_configure", "pytest_terminal_summary"]
 
 
 @pytest.fixture(scope="session")

@@ -6,9 +6,6 @@ import pytest
 
 from infra.db.pool import Database
 from tests.lab import DatabaseUrls
-from tests.ledger.promises import pytest_terminal_summary
-
-__all__ = ["admin", "database", "pytest_terminal_summary"]
 
 
 @pytest.fixture(scope="module")

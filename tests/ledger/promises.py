@@ -1,22 +1,38 @@
 """One line of JSON for each promise that a test has shown, with its figures."""
 
 import json
+import os
+import tempfile
+from pathlib import Path
 
 import pytest
 
-_SHOWN: list[str] = []
+SHARED = "PROMISES_FILE"
+"""Where the lines are gathered, since tests may run in several processes: each inherits the name."""
 
 
 def show(promise: str, **figures: object) -> None:
     """Say what was measured; the lines stand together at the end of the run as well."""
     line = json.dumps({"promise": promise, **figures}, default=str)
     print(line)
-    _SHOWN.append(line)
+    if SHARED in os.environ:
+        with Path(os.environ[SHARED]).open("a", encoding="utf-8") as shared:
+            shared.write(f"{line}\n")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """For the root's conftest to import."""
+    if not hasattr(config, "workerinput"):
+        handle, os.environ[SHARED] = tempfile.mkstemp(prefix="promises-")
+        os.close(handle)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """For a conftest to import."""
-    if _SHOWN:
+    """For the root's conftest to import: only the process that reports has a terminal."""
+    path = Path(os.environ.pop(SHARED))
+    lines = path.read_text(encoding="utf-8").splitlines()
+    path.unlink()
+    if lines:
         terminalreporter.section("promises")
-    while _SHOWN:
-        terminalreporter.write_line(_SHOWN.pop(0))
+    for line in lines:
+        terminalreporter.write_line(line)

@@ -4,9 +4,6 @@ import pytest
 
 from tests.lab import DatabaseUrls
 from tests.ledger.bench import Bench
-from tests.ledger.promises import pytest_terminal_summary
-
-__all__ = ["pytest_terminal_summary"]
 
 
 @pytest.fixture(scope="module")

@@ -3,11 +3,11 @@ from collections.abc import AsyncGenerator
 import pytest
 
 from tests.lab import DatabaseUrls
-from tests.ledger.conftest import admin, database, pytest_terminal_summary
+from tests.ledger.conftest import admin, database
 from tests.races.pools import Pools
 from tests.races.sabotage import commit_sabotage
 
-__all__ = ["admin", "database", "pytest_terminal_summary"]
+__all__ = ["admin", "database"]
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import importlib.metadata
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 
@@ -46,7 +46,7 @@ TABLE = """
     transfers.write               . . x . x . x x x
     webhooks.write                . . . . . . . x x
 """
-ACME, OTHER = uuid4(), uuid4()
+ACME, OTHER = UUID(int=1), UUID(int=2)
 
 
 class InMemory:

@@ -12,9 +12,6 @@ import pytest
 from infra.postgres import Running
 from tests.e2e.api.company import Company, found_company
 from tests.lab import DatabaseUrls, Served, a_database, serve
-from tests.ledger.promises import pytest_terminal_summary
-
-__all__ = ["pytest_terminal_summary"]
 
 type Connection = asyncpg.Connection[Any]
 type Founding = Callable[[], Awaitable[Company]]
