@@ -56,6 +56,10 @@ class DomainError(Exception):
         """Whether this is the stored answer to a retry."""
 
 
+class ContentionError(DomainError):
+    """Others won; the whole transaction was undone and may be done again."""
+
+
 class FieldError(DomainError):
     """Input that cannot be meant, with the path of each field and what is wrong with it."""
 

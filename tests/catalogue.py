@@ -23,6 +23,7 @@ DEFINERS = {
     "claim_begin": LEDGER,
     "claim_make": LEDGER,
     "claim_resolve": LEDGER,
+    "claim_settle": LEDGER,
     "event_append": LEDGER,
     "hold_change": LEDGER,
     "ledger_post": LEDGER,

@@ -177,6 +177,11 @@ async def _promise(connection: "asyncpg.Connection[Any]", of: Neighbour, posted:
                 "transfer_posting_id": posted.posting_id,
             },
         ),
+        ("document_numbers", {"type": "TRANSFER", "last": 1}),
+        (
+            "document_history",
+            {"id": new_id(), "type": "TRANSFER", "document_id": new_id(), "action": "create", "to_state": "DRAFT"},
+        ),
         (
             "availability_records",
             {"id": new_id(), "line_id": line, **place, "position": 1, "terms": "{}", "drift": Decimal(0)},

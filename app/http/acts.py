@@ -1,6 +1,8 @@
 """What a handler is handed about its request: the act, with its idempotency key."""
 
+import asyncio
 import hashlib
+import random
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from http import HTTPStatus
@@ -11,9 +13,10 @@ from litestar import Request
 from app.http.errors import STATUS, body_of
 from app.http.wire import Json, canonical, encode
 from domain.access.model import Act, Idempotency, Permission
-from domain.errors import DomainError, FieldError
+from domain.errors import ContentionError, DomainError, FieldError
 
 KEY_LENGTH = 255
+ATTEMPTS = 4
 
 
 async def provide_act(request: Request[Any, Any, Any]) -> Act:
@@ -63,7 +66,17 @@ async def once[W: Work, T](
 
     The outcome is stored with the effect: the answer, or the refusal if it was a business refusal (409), so that a
     retry cannot turn one into the other. Costs five round trips and the statements of `do`; without a key, three.
+    A transaction that lost to others is done again, a few times.
     """
+    for attempt in range(1, ATTEMPTS):
+        try:
+            return await _once(begin, act, do, status=status)
+        except ContentionError:
+            await asyncio.sleep(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311 - jitter, no secret
+    return await _once(begin, act, do, status=status)
+
+
+async def _once[W: Work, T](begin: Begin[W], act: Act, do: Callable[[W], Awaitable[T]], *, status: int) -> Json[T]:
     if act.idempotency is None:
         async with begin(act) as work:
             return Json(await do(work), status_code=status)

@@ -127,6 +127,7 @@ class AdjustmentController(AdjustmentLists, Controller):
             Reason.NOT_FOUND,
             Reason.INSUFFICIENT_STOCK,
             Reason.COUNTED_SINCE,
+            Reason.POSITION_FROZEN,
             Reason.INACTIVE,
             Reason.LOCATION_DENIED,
         ],
@@ -161,6 +162,7 @@ class AdjustmentController(AdjustmentLists, Controller):
             Reason.INSUFFICIENT_STOCK,
             Reason.STALE_QUANTITY,
             Reason.COUNTED_SINCE,
+            Reason.POSITION_FROZEN,
             Reason.LOCATION_DENIED,
         ],
         example={

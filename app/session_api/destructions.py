@@ -148,6 +148,7 @@ class DestructionController(Controller):
             Reason.INSUFFICIENT_STOCK,
             Reason.REVERSAL_BLOCKED,
             Reason.COUNTED_SINCE,
+            Reason.POSITION_FROZEN,
             Reason.INACTIVE,
             Reason.LOCATION_DENIED,
         ],

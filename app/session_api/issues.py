@@ -56,6 +56,7 @@ class IssueController(Controller):
             Reason.NOT_FOUND,
             Reason.INSUFFICIENT_STOCK,
             Reason.COUNTED_SINCE,
+            Reason.POSITION_FROZEN,
             Reason.LOCATION_DENIED,
         ],
         example={

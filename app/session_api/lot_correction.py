@@ -91,6 +91,7 @@ class LotCorrectionController(Controller):
             Reason.NO_CHANGE,
             Reason.INSUFFICIENT_STOCK,
             Reason.COUNTED_SINCE,
+            Reason.POSITION_FROZEN,
             Reason.INACTIVE,
             Reason.IN_USE,
             Reason.STALE_VERSION,

@@ -72,6 +72,7 @@ class ReceiptController(Controller):
             Reason.NOT_FOUND,
             Reason.LOT_REQUIRED,
             Reason.COUNTED_SINCE,
+            Reason.POSITION_FROZEN,
             Reason.STALE_QUANTITY,
             Reason.INVALID_TRANSITION,
             Reason.INACTIVE,

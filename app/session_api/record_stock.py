@@ -109,6 +109,7 @@ class RecordStockController(CountLists, Controller):
             Reason.NOT_FOUND,
             Reason.STALE_QUANTITY,
             Reason.COUNTED_SINCE,
+            Reason.POSITION_FROZEN,
             Reason.INACTIVE,
             Reason.LOCATION_DENIED,
         ],
@@ -155,6 +156,7 @@ class RecordStockController(CountLists, Controller):
             Reason.STALE_QUANTITY,
             Reason.INSUFFICIENT_STOCK,
             Reason.COUNTED_SINCE,
+            Reason.POSITION_FROZEN,
             Reason.LOCATION_DENIED,
         ],
         example={

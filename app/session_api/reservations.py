@@ -266,6 +266,7 @@ class ReservationController(Controller):
             Reason.NOT_FOUND,
             Reason.LOCATION_DENIED,
             Reason.STALE_VERSION,
+            Reason.IN_USE,
             Reason.INVALID_TRANSITION,
             Reason.INSUFFICIENT_STOCK,
         ],

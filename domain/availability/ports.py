@@ -56,6 +56,8 @@ class NewClaim(msgspec.Struct, frozen=True, kw_only=True):
     external_ref: str | None
     source_type: str | None
     source_id: str | None
+    document_id: UUID | None = None
+    """The document that alone may resolve it."""
     lines: Sequence["ClaimedLine"]
 
 

@@ -82,7 +82,7 @@ async def reserve(
     grants = grant(needs, offered.offers)
     short = [given for given in grants if given.shortfall > 0]
     if short and (wanted.all_or_nothing or not any(given.quantity for given in grants)):
-        raise _insufficient(short)
+        raise insufficient(short)
     group = new_id()
     claims = [
         _claim(given, portion, group, wanted)
@@ -213,7 +213,8 @@ def _claim(given: Grant, portion: Portion, group: UUID, wanted: Wanted) -> NewCl
     )
 
 
-def _insufficient(short: Sequence[Grant]) -> DomainError:
+def insufficient(short: Sequence[Grant]) -> DomainError:
+    """The refusal that shows for each need what there is, and by which terms."""
     items = [
         {
             "productMasterId": given.need.product_id,

@@ -19,6 +19,7 @@ MAKE = "SELECT claim_make($1, $2)"
 RESOLVE = "SELECT claim_resolve($1, $2)"
 
 MESSAGES = {
+    Reason.IN_USE: "The reservation belongs to a document; what becomes of it is decided there",
     Reason.NOT_FOUND: "No such reservation",
     Reason.LOCATION_DENIED: "Your rights do not cover this location",
     Reason.STALE_VERSION: "The reservation has changed since you read it",

@@ -36,3 +36,19 @@ def reservation(row: Any) -> Reservation:
 def decode_reservation(text: str) -> Resolved:
     """What `claim_resolve` answers."""
     return _resolved.decode(text)
+
+
+class Settled(msgspec.Struct, frozen=True):
+    """What `claim_settle` answers."""
+
+    code: str
+    facts: dict[str, Any] = {}
+    resolved: tuple[Resolved, ...] = ()
+
+
+_settled = msgspec.json.Decoder(Settled, float_hook=Decimal)
+
+
+def decode_settled(text: str) -> Settled:
+    """The claims, each as it is now, or the refusal of the first that could not be resolved."""
+    return _settled.decode(text)

@@ -8,7 +8,7 @@ from typing import Any
 import asyncpg
 from asyncpg.exceptions import _base as driver_errors
 
-from domain.errors import DomainError, FieldError, Reason
+from domain.errors import ContentionError, DomainError, FieldError, Reason
 from infra.observability.metrics import LEDGER_RETRIES
 
 RETRYABLE = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
@@ -69,6 +69,10 @@ def _locked(error: Any) -> DomainError:
     return DomainError(Reason.UNAVAILABLE, "Another write holds this; try again shortly", retryAfter=1)
 
 
+def _lost(_: Any) -> DomainError:
+    return ContentionError(Reason.UNAVAILABLE, "Too much contention; try again", retryAfter=1)
+
+
 def _away(_: Any) -> DomainError:
     return DomainError(
         Reason.UNAVAILABLE,
@@ -100,7 +104,7 @@ _TABLE: tuple[tuple[Any, Callable[[Any], DomainError]], ...] = (
     (asyncpg.CheckViolationError, lambda e: FieldError((_column(e.constraint_name), "is out of range"))),
     (asyncpg.LockNotAvailableError, _locked),
     (asyncpg.QueryCanceledError, _busy("The database took too long; try again", seconds=2)),
-    (RETRYABLE, _busy("Too much contention; try again", seconds=1)),
+    (RETRYABLE, _lost),
     # The second is the driver's own, raised before anything is sent; it counts as an InterfaceError, too.
     (
         (asyncpg.DataError, driver_errors.DataError),

@@ -29,6 +29,7 @@ MESSAGES = {
     Reason.LOT_REQUIRED: "The product is under lot control: name the lot",
     Reason.NO_CHANGE: "This would change nothing",
     Reason.NOT_FOUND: "Something that this names does not exist",
+    Reason.POSITION_FROZEN: "The bin is being counted; stock in it may not move until the count is resolved",
     Reason.QUANTITY_OUT_OF_RANGE: "The balance would exceed what can be stored",
     Reason.STALE_QUANTITY: "The quantity on hand is not what you expect",
     Reason.VALIDATION_ERROR: "The request is not valid",

@@ -88,7 +88,7 @@ DECLARE
     -- the locked lines, by slot
     ids uuid[]; bal numeric[]; ver bigint[]; res numeric[]; hld numeric[]; cnt timestamptz[];
     whole int[]; part numeric[]; old_hld numeric[];  -- holds on all of a line, and on so much of it
-    prod uuid[]; loc uuid[]; sells boolean[]; open_in boolean[];
+    prod uuid[]; loc uuid[]; sells boolean[]; open_in boolean[]; frozen uuid[];
     old_ver bigint[]; old_cnt timestamptz[]; v_count_slots int[]; v_count_olds timestamptz[];
     -- totals per product and location, in lock order
     t_prod uuid[]; t_loc uuid[]; t_delta numeric[]; t_sellable numeric[]; t_held numeric[];
@@ -208,8 +208,8 @@ BEGIN
         array_agg(s.whole_holds), array_agg(s.held_part), array_agg(s.counted_at), array_agg(s.product_id),
         array_agg(s.location_id),
         array_agg(b.type NOT IN ('HOLD', 'QUARANTINE', 'DAMAGE')),
-        array_agg(b.is_active AND c.is_active AND a.is_active)
-    INTO ids, bal, ver, res, hld, whole, part, cnt, prod, loc, sells, open_in
+        array_agg(b.is_active AND c.is_active AND a.is_active), array_agg(b.frozen_by)
+    INTO ids, bal, ver, res, hld, whole, part, cnt, prod, loc, sells, open_in, frozen
     FROM (SELECT DISTINCT q.line_id FROM unnest(entries) q WHERE q.line_id IS NOT NULL ORDER BY q.line_id) k
     CROSS JOIN LATERAL (
         SELECT * FROM stock_lines l WHERE l.tenant_id = v_tenant AND l.id = k.line_id FOR NO KEY UPDATE
@@ -247,7 +247,7 @@ BEGIN
     FOR p IN
         SELECT * FROM jsonb_to_recordset(p_postings) AS q(
             ord int, id uuid, kind text, force boolean, unchanged_ok boolean, tentative boolean, reverses_id uuid,
-            scope uuid[], principal_id uuid, operation text, key text)
+            scope uuid[], principal_id uuid, operation text, key text, source_id text)
         WHERE q.ord <> ALL (v_settled) ORDER BY q.ord
     LOOP
         v_code := NULL;
@@ -283,6 +283,10 @@ BEGIN
             ELSIF p.scope IS NOT NULL AND loc[e.slot] <> ALL (p.scope) THEN
                 v_code := 'LOCATION_DENIED';
                 v_facts := jsonb_build_object('location_id', loc[e.slot]);
+            ELSIF frozen[e.slot] IS NOT NULL AND NOT (p.kind = 'COUNT' AND p.source_id = frozen[e.slot]::text) THEN
+                -- a count has stopped this bin; only what that count finds may be posted to it
+                v_code := 'POSITION_FROZEN';
+                v_facts := jsonb_build_object('batch_id', frozen[e.slot]);
             ELSIF e.expected IS NOT NULL AND e.expected <> bal[e.slot] THEN
                 v_code := 'STALE_QUANTITY';
                 v_facts := jsonb_build_object('expected', e.expected, 'actual', trim_scale(bal[e.slot]));

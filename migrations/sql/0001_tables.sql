@@ -366,6 +366,7 @@ CREATE TABLE bins (
     capacity_weight NUMERIC(18, 4),
     mixing TEXT DEFAULT 'ANY' NOT NULL,
     is_default BOOLEAN DEFAULT false NOT NULL,
+    frozen_by UUID,
     is_active BOOLEAN DEFAULT true NOT NULL,
     version INTEGER DEFAULT 1 NOT NULL,
     created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,

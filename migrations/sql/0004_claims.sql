@@ -350,7 +350,8 @@ $$;
 
 -- The second half: write claims that were decided on what `claim_begin` said, in the same transaction.
 -- p_claims  [{id, group_id, kind, channel_id, product_id, location_id, quantity, mode, fence_quantity,
---             fence_period, ceiling_period, ttl_seconds, external_ref, source_type, source_id, lines: [{line_id, quantity}]}]
+--             fence_period, ceiling_period, ttl_seconds, external_ref, source_type, source_id, document_id, lines: [{line_id, quantity}]}]
+-- A claim of a document is resolved by that document alone, and told of in its events.
 -- The last word is the database's: a line never promises what it cannot give.
 CREATE FUNCTION claim_make(p_claims jsonb, p_act jsonb) RETURNS timestamptz
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan
@@ -375,14 +376,14 @@ BEGIN
         SELECT * FROM jsonb_to_recordset(p_claims) AS q(
             id uuid, group_id uuid, kind text, channel_id uuid, product_id uuid, location_id uuid, quantity numeric,
             mode text, fence_quantity numeric, fence_period text, ceiling_period text, ttl_seconds int, external_ref text,
-            source_type text, source_id text, lines jsonb)
+            source_type text, source_id text, document_id uuid, lines jsonb)
     LOOP
         INSERT INTO reservations (tenant_id, id, group_id, kind, state, channel_id, product_id, location_id, quantity,
             open_quantity, mode, fence_quantity, fence_period, ceiling_period, external_ref, source_type, source_id,
-            actor_id, actor, expires_at, created_at)
+            document_id, actor_id, actor, expires_at, created_at)
         VALUES (v_tenant, c.id, c.group_id, c.kind, 'LIVE', c.channel_id, c.product_id, c.location_id, c.quantity,
             c.quantity, coalesce(c.mode, 'REGULAR'), coalesce(c.fence_quantity, 0), c.fence_period, c.ceiling_period, c.external_ref, c.source_type,
-            c.source_id, (p_act ->> 'actorId')::uuid, p_act ->> 'actor',
+            c.source_id, c.document_id, (p_act ->> 'actorId')::uuid, p_act ->> 'actor',
             CASE WHEN c.kind = 'SOFT' THEN v_now + make_interval(secs => c.ttl_seconds) END, v_now);
         FOR l IN SELECT * FROM jsonb_to_recordset(c.lines) AS q(line_id uuid, quantity numeric) LOOP
             SELECT s.on_hand - s.held - s.reserved >= l.quantity AND l.quantity > 0
@@ -422,6 +423,9 @@ BEGIN
             AND (starts_with(u.period, substring(c.fence_period FROM '^.*:'))
                 OR starts_with(u.period, substring(c.ceiling_period FROM '^.*:')));
     END LOOP;
+    IF p_claims -> 0 ->> 'document_id' IS NOT NULL THEN
+        RETURN v_now;
+    END IF;
     PERFORM event_append('reservation.made.v1', 'reservation', (p_claims -> 0 ->> 'group_id')::uuid,
         ARRAY(SELECT DISTINCT (q.claim ->> 'location_id')::uuid FROM jsonb_array_elements(p_claims) AS q(claim)),
         jsonb_build_object('claims', p_claims), p_act ->> 'requestId');
@@ -460,6 +464,9 @@ BEGIN
         RETURN jsonb_build_object('code', 'NOT_FOUND', 'facts', '{}'::jsonb);
     ELSIF jsonb_typeof(p_act -> 'scope') = 'array' AND NOT p_act -> 'scope' ? r.location_id::text THEN
         RETURN jsonb_build_object('code', 'LOCATION_DENIED', 'facts', jsonb_build_object('location_id', r.location_id));
+    ELSIF r.document_id::text <> coalesce(p_act ->> 'documentId', '') THEN
+        RETURN jsonb_build_object('code', 'IN_USE', 'facts',
+            jsonb_build_object('sourceType', r.source_type, 'sourceId', r.source_id));
     END IF;
     -- Whoever resolves a claim holds the total of its product and location: that makes it happen once.
     PERFORM claim_lock_lines(v_tenant, ARRAY(
@@ -517,14 +524,49 @@ BEGIN
     END IF;
     SELECT * INTO STRICT r FROM reservations x
     WHERE x.tenant_id = v_tenant AND x.id = CASE WHEN v_action = 'ALLOCATE' THEN v_new ELSE r.id END;
-    PERFORM event_append('reservation.' || CASE v_action WHEN 'EXTEND' THEN 'extended' WHEN 'RELEASE' THEN 'released'
-            WHEN 'ALLOCATE' THEN 'allocated' ELSE 'consumed' END || '.v1', 'reservation', r.id, ARRAY[r.location_id],
-        jsonb_build_object('reservation', to_jsonb(r) - 'tenant_id', 'quantity', v_quantity), p_act ->> 'requestId');
+    IF r.document_id IS NULL THEN
+        PERFORM event_append('reservation.' || CASE v_action WHEN 'EXTEND' THEN 'extended' WHEN 'RELEASE' THEN 'released'
+                WHEN 'ALLOCATE' THEN 'allocated' ELSE 'consumed' END || '.v1', 'reservation', r.id, ARRAY[r.location_id],
+            jsonb_build_object('reservation', to_jsonb(r) - 'tenant_id', 'quantity', v_quantity), p_act ->> 'requestId');
+    END IF;
     RETURN jsonb_build_object('code', 'DONE', 'reservation', to_jsonb(r) - 'tenant_id' || jsonb_build_object('lines', (
         SELECT coalesce(jsonb_agg(jsonb_build_object('line_id', x.line_id, 'quantity', trim_scale(x.quantity))
             ORDER BY x.line_id), '[]')
         FROM reservation_lines x WHERE x.tenant_id = v_tenant AND x.reservation_id = r.id
     )), 'lines', coalesce(v_lines, '[]'));
+END
+$$;
+
+-- Resolve claims of one document (`documentId` of the act). The lines of all of them, and others that the same
+-- transaction is going to post to, are locked first, in the ledger's order.
+-- Returns {code: DONE, resolved: [what claim_resolve returns]}, or the first refusal: then the caller rolls back.
+CREATE FUNCTION claim_settle(p_wishes jsonb, p_lines uuid[], p_act jsonb) RETURNS jsonb
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+AS $$
+DECLARE
+    v_tenant uuid := nullif(current_setting('app.tenant', true), '')::uuid;
+    v_wish jsonb;
+    v_answer jsonb;
+    v_resolved jsonb[] := '{}';
+BEGIN
+    IF v_tenant IS NULL THEN
+        RAISE EXCEPTION 'no tenant is bound to this connection' USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    PERFORM claim_lock_lines(v_tenant, p_lines || ARRAY(
+        SELECT c.line_id FROM jsonb_array_elements(p_wishes) AS x(wish)
+        CROSS JOIN LATERAL (
+            SELECT y.line_id FROM reservation_lines y
+            WHERE y.tenant_id = v_tenant AND y.reservation_id = (x.wish ->> 'id')::uuid OFFSET 0
+        ) c));
+    FOR v_wish IN SELECT * FROM jsonb_array_elements(p_wishes) LOOP
+        v_answer := claim_resolve(v_wish, p_act);
+        IF v_answer ->> 'code' <> 'DONE' THEN
+            RETURN v_answer;
+        END IF;
+        v_resolved := v_resolved || v_answer;
+    END LOOP;
+    RETURN jsonb_build_object('code', 'DONE', 'resolved', to_jsonb(v_resolved));
 END
 $$;
 
@@ -654,12 +696,13 @@ END
 $$;
 
 REVOKE ALL ON FUNCTION hold_change(jsonb, jsonb), claim_begin(uuid[], uuid[], jsonb), claim_make(jsonb, jsonb),
-    claim_resolve(jsonb, jsonb) FROM PUBLIC;
+    claim_resolve(jsonb, jsonb), claim_settle(jsonb, uuid[], jsonb) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION hold_change(jsonb, jsonb), claim_begin(uuid[], uuid[], jsonb), claim_make(jsonb, jsonb),
-    claim_resolve(jsonb, jsonb) TO storekeeper_app;
+    claim_resolve(jsonb, jsonb), claim_settle(jsonb, uuid[], jsonb) TO storekeeper_app;
 GRANT CREATE ON SCHEMA public TO storekeeper_ledger;
 ALTER FUNCTION hold_change(jsonb, jsonb) OWNER TO storekeeper_ledger;
 ALTER FUNCTION claim_begin(uuid[], uuid[], jsonb) OWNER TO storekeeper_ledger;
 ALTER FUNCTION claim_make(jsonb, jsonb) OWNER TO storekeeper_ledger;
 ALTER FUNCTION claim_resolve(jsonb, jsonb) OWNER TO storekeeper_ledger;
+ALTER FUNCTION claim_settle(jsonb, uuid[], jsonb) OWNER TO storekeeper_ledger;
 REVOKE CREATE ON SCHEMA public FROM storekeeper_ledger;

@@ -1,5 +1,5 @@
 DROP FUNCTION hold_change(jsonb, jsonb), claim_begin(uuid[], uuid[], jsonb), claim_make(jsonb, jsonb),
-    claim_resolve(jsonb, jsonb), availability_terms(uuid[], uuid[], boolean), claim_close(uuid, uuid, numeric, text),
+    claim_resolve(jsonb, jsonb), claim_settle(jsonb, uuid[], jsonb), availability_terms(uuid[], uuid[], boolean), claim_close(uuid, uuid, numeric, text),
     claim_lock_lines(uuid, uuid[]), claim_lines(uuid, uuid[], uuid[]), hold_apply(uuid, uuid[]), hold_lines(uuid, holds), hold_count(uuid, stock_lines);
 CREATE OR REPLACE FUNCTION ledger_lapsed(p_tenant uuid, p_line uuid, p_now timestamptz) RETURNS numeric LANGUAGE sql
 STABLE SET search_path = public, pg_temp AS $$ SELECT 0::numeric $$;

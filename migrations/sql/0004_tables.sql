@@ -111,6 +111,7 @@ CREATE TABLE reservations (
     external_ref TEXT,
     source_type TEXT,
     source_id TEXT,
+    document_id UUID,
     actor_id UUID,
     actor TEXT,
     expires_at TIMESTAMP WITH TIME ZONE,
@@ -131,6 +132,7 @@ CREATE TABLE reservations (
     CONSTRAINT ck_reservations_source_type_length CHECK (length(source_type) BETWEEN 1 AND 64),
     CONSTRAINT ck_reservations_source_id_length CHECK (length(source_id) BETWEEN 1 AND 200),
     CONSTRAINT ck_reservations_actor_length CHECK (length(actor) BETWEEN 1 AND 200),
+    CONSTRAINT ck_reservations_documents_are_hard CHECK (document_id IS NULL OR kind = 'HARD'),
     CONSTRAINT fk_reservations_tenant_id_product_id FOREIGN KEY (tenant_id, product_id)
         REFERENCES products (tenant_id, id),
     CONSTRAINT fk_reservations_tenant_id_location_id FOREIGN KEY (tenant_id, location_id)
@@ -143,6 +145,7 @@ CREATE INDEX ix_reservations_live ON reservations (tenant_id, product_id, locati
 CREATE INDEX ix_reservations_open ON reservations (tenant_id, id) WHERE state = 'LIVE';
 CREATE INDEX ix_reservations_tenant_id_group_id ON reservations (tenant_id, group_id);
 CREATE INDEX ix_reservations_tenant_id_location_id_id ON reservations (tenant_id, location_id, id);
+CREATE INDEX ix_reservations_of_document ON reservations (tenant_id, document_id, id) WHERE document_id IS NOT NULL;
 CREATE INDEX ix_reservations_ref ON reservations (tenant_id, external_ref, id) WHERE external_ref IS NOT NULL;
 -- The lines that a claim stands on, while it stands.
 CREATE TABLE reservation_lines (

@@ -146,6 +146,7 @@ bins = tenant_table(
     *quantity("capacity_weight", optional=True),
     *one_of("mixing", "ANY", "ONE_PRODUCT", "ONE_LOT", default="ANY"),
     flag("is_default", default=False),
+    reference("frozen_by", optional=True),  # a count: nothing moves in the bin but what the count finds
     flag("is_active", default=True),
     *bookkeeping(),
     within_tenant("location_id", to="locations"),

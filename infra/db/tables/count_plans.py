@@ -1,0 +1,1 @@
+"""ABC classes, due dates and tasks of counting."""

@@ -1,0 +1,1 @@
+"""Cycle counts: batches, their lines and what was found."""

@@ -1,0 +1,1 @@
+"""Replenishment levels and records."""

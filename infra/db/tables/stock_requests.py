@@ -1,0 +1,1 @@
+"""Stock requests, their lines and approvals."""

@@ -1,0 +1,2 @@
+-- Cycle counts: batches, their lines and what was found.
+SELECT 1;

@@ -1,0 +1,2 @@
+-- ABC classes, due dates and tasks of counting.
+SELECT 1;

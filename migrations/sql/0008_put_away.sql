@@ -1,0 +1,2 @@
+-- Put-away: tasks from the receiving bins to the shelves.
+SELECT 1;

@@ -1,0 +1,2 @@
+-- Transfers between locations and bins.
+SELECT 1;

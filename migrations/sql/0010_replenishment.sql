@@ -1,0 +1,2 @@
+-- Replenishment: levels, and what follows from them.
+SELECT 1;

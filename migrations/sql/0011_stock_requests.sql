@@ -1,0 +1,2 @@
+-- Stock requests: the workflow, approval plans and lines.
+SELECT 1;

@@ -1,0 +1,2 @@
+-- Stocklists, and what supervisors read of stock requests.
+SELECT 1;
