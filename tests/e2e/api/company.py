@@ -31,6 +31,7 @@ from infra.access.passwords import hash_password
 from infra.db.pool import BIND
 from infra.db.work import encoded
 from infra.ledger.post import post
+from tests.e2e.api.facts import FURNISH, MORE_ELSEWHERE, MORE_SYNONYMS
 from tests.ledger.builders import an_act
 
 PASSWORD = "correct horse battery staple"
@@ -41,6 +42,7 @@ STOCK = Decimal(1000)
 _HASH = hash_password(PASSWORD)  # slow on purpose, so once for all
 
 SYNONYMS = {
+    **MORE_SYNONYMS,
     "productId": "productMasterId",
     "transactionLineId": "inventoryItemId",
     "itemId": "inventoryItemId",
@@ -67,6 +69,7 @@ SYNONYMS = {
 """Names of ids in routes that mean what a fact of another name says."""
 
 ELSEWHERE = (
+    *MORE_ELSEWHERE,
     ("locationId", "otherLocationId"),
     ("areaId", "otherAreaId"),
     ("binId", "elsewhereBinId"),
@@ -159,6 +162,7 @@ async def found_company(admin: "asyncpg.Connection[Any]", slug: str) -> Company:
         facts={
             **{name: str(value) for name, value in ids.items()},
             "tenant": slug,
+            "mark": mark,
             "email": f"admin@{mark}.example",
             "password": PASSWORD,
             "lotNumber": f"L1-{mark}",
@@ -203,6 +207,8 @@ async def found_company(admin: "asyncpg.Connection[Any]", slug: str) -> Company:
     company.facts["nextWeek"] = (now + dt.timedelta(days=7)).isoformat()
     await _invite(admin, company, ids, user_id, until=now + dt.timedelta(days=1))
     await _delegate(admin, company, ids["delegationId"], user_id, since=now - dt.timedelta(days=1))
+    for furnish in FURNISH:
+        company.facts.update(await furnish(admin, company.tenant_id, company.facts))
     for name, place in (("apiKeyId", "locationId"), ("elsewhereApiKeyId", "otherLocationId")):
         await add_key(admin, company, ["inventory.read"], location_ids=[ids[place]], key_id=ids[name])
     return company

@@ -1,0 +1,19 @@
+"""What each area of the warehouse's documents adds to the company: one module an area, named here.
+
+A module has `async def furnish(admin, tenant_id, facts) -> dict[str, str]`, which writes its rows (each text with
+the company's mark, `facts["mark"]`) and answers its facts, and `ELSEWHERE`, the pairs of its facts that stand at a
+location and their like at the other one.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+type Furnish = Callable[["asyncpg.Connection[Any]", UUID, Mapping[str, str]], Awaitable[dict[str, str]]]
+
+FURNISH: tuple[Furnish, ...] = ()
+MORE_ELSEWHERE: tuple[tuple[str, str], ...] = ()
+MORE_SYNONYMS: dict[str, str] = {}
+"""Names of ids in routes that mean what a fact of another name says."""
