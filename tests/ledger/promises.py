@@ -28,11 +28,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """For the root's conftest to import: only the process that reports has a terminal."""
-    path = Path(os.environ.pop(SHARED, ""))
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    if path.is_file():
-        path.unlink()
+    """For the root's conftest to import. Workers of a run have a terminal, too, which nobody sees."""
+    if hasattr(terminalreporter.config, "workerinput"):
+        return
+    path = Path(os.environ.pop(SHARED))
+    lines = path.read_text(encoding="utf-8").splitlines()
+    path.unlink()
     if lines:
         terminalreporter.section("promises")
     for line in lines:
