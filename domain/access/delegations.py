@@ -93,6 +93,8 @@ def authority_over(
 ) -> Authority:
     """In whose name the caller decides upon a document at a location that `authors` have made.
 
+    `authors` are all identities of those who made it (`Caller.identities`): a key is its maker's.
+
     Raises:
         DomainError: PERMISSION_DENIED; LOCATION_DENIED; SELF_APPROVAL, the document is the caller's own, or that
             of everybody in whose place they could decide.
@@ -103,7 +105,7 @@ def authority_over(
     here = [authority for authority in found if authority.reaches(location_id)]
     if not here:
         raise DomainError(Reason.LOCATION_DENIED, "Your rights do not cover this location", locationId=location_id)
-    if authors & {caller.principal_id, caller.user_id}:
+    if authors & caller.identities:
         raise DomainError(Reason.SELF_APPROVAL, "Nobody decides upon what is their own")
     for authority in here:
         if authority.on_behalf_of not in authors:

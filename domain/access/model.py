@@ -60,8 +60,15 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     """The person's address; a key has none."""
     session_id: UUID | None
     key_id: UUID | None
+    makers: frozenset[UUID] = frozenset()
+    """Of a key, who made it: it is no second person."""
     roles: tuple[str, ...]
     rights: Mapping[Permission, Scope]
+
+    @property
+    def identities(self) -> frozenset[UUID]:
+        """All that this person is known by: documents keep them, so that nobody decides upon what is their own."""
+        return self.makers | {self.principal_id} | ({self.user_id} if self.user_id else frozenset())
 
     def allows(self, permission: Permission) -> bool:
         return permission in self.rights

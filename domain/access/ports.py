@@ -75,6 +75,8 @@ class FoundKey(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     scopes: tuple[str, ...]
     location_ids: tuple[UUID, ...] | None
+    makers: frozenset[UUID] = frozenset()
+    """Who made it, and whoever made the key that made it."""
     expires_at: datetime | None
     revoked_at: datetime | None
     now_at: datetime

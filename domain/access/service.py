@@ -83,6 +83,7 @@ async def authenticate_key(found_by: Credentials, *, key: str) -> KnownKey:
         actor=found.name,
         session_id=None,
         key_id=found.key_id,
+        makers=found.makers,
         roles=(),
         rights=rights_of_scopes(found.scopes, found.location_ids),
     )

@@ -31,7 +31,8 @@ BY_SESSION = """
     FROM auth_by_session($1)
 """
 BY_KEY = """
-    SELECT tenant_id, tenant_slug, tenant_name, key_id, name, scopes, location_ids, expires_at, revoked_at, now_at
+    SELECT tenant_id, tenant_slug, tenant_name, key_id, name, scopes, location_ids, expires_at, revoked_at,
+        makers, now_at
     FROM auth_by_key($1)
 """
 RULES = "SELECT role, permission FROM role_permissions WHERE tenant_id = $1"
@@ -119,7 +120,7 @@ class SqlAccess:
         facts = dict(row)
         locations = facts.pop("location_ids")
         return FoundKey(
-            **{**facts, "scopes": tuple(facts["scopes"])},
+            **{**facts, "scopes": tuple(facts["scopes"]), "makers": frozenset(facts["makers"])},
             location_ids=None if locations is None else tuple(locations),
         )
 

@@ -283,7 +283,7 @@ BEGIN
             ELSIF p.scope IS NOT NULL AND loc[e.slot] <> ALL (p.scope) THEN
                 v_code := 'LOCATION_DENIED';
                 v_facts := jsonb_build_object('location_id', loc[e.slot]);
-            ELSIF frozen[e.slot] IS NOT NULL AND NOT (p.kind = 'COUNT' AND p.source_id = frozen[e.slot]::text) THEN
+            ELSIF frozen[e.slot] IS NOT NULL AND (p.kind = 'COUNT' AND p.source_id = frozen[e.slot]::text) IS NOT TRUE THEN
                 -- a count has stopped this bin; only what that count finds may be posted to it
                 v_code := 'POSITION_FROZEN';
                 v_facts := jsonb_build_object('batch_id', frozen[e.slot]);

@@ -104,11 +104,19 @@ $$;
 CREATE FUNCTION auth_by_key(p_key_hash bytea)
 RETURNS TABLE (
     tenant_id uuid, tenant_slug text, tenant_name text, key_id uuid, name text, scopes text[], location_ids uuid[],
-    expires_at timestamptz, revoked_at timestamptz, now_at timestamptz
+    expires_at timestamptz, revoked_at timestamptz, makers uuid[], now_at timestamptz
 )
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
 AS $$
-    SELECT k.tenant_id, t.slug, t.name, k.id, k.name, k.scopes, k.location_ids, k.expires_at, k.revoked_at, now()
+    SELECT k.tenant_id, t.slug, t.name, k.id, k.name, k.scopes, k.location_ids, k.expires_at, k.revoked_at, ARRAY(
+        -- who made the key, and who made the key that made it, and so on
+        WITH RECURSIVE made AS (
+            SELECT k.created_by AS id
+            UNION
+            SELECT m.created_by FROM made JOIN api_keys m ON m.tenant_id = k.tenant_id AND m.id = made.id
+        )
+        SELECT made.id FROM made WHERE made.id IS NOT NULL
+    ), now()
     FROM api_keys k JOIN tenants t ON t.id = k.tenant_id AND t.is_active
     WHERE k.key_hash = p_key_hash
 $$;

@@ -215,3 +215,18 @@ async def test_a_key_does_not_log_out(lab: AccessLab, acme: Neighbour) -> None:
 
     with pytest.raises(DomainError, match="not logged in"):
         await lab.authenticator.logout(caller)
+
+
+async def test_a_key_is_known_by_whoever_made_it_and_by_who_made_their_key(
+    lab: AccessLab, database_urls: DatabaseUrls, acme: Neighbour, admin: "asyncpg.Connection[Any]"
+) -> None:
+    url = database_urls.admin_url
+    first_id, _ = await create_api_key(url, acme.tenant_id, "first", [Permission.ADMIN_APIKEYS])
+    second_id, second = await create_api_key(url, acme.tenant_id, "second", [Permission.STOCKREQUESTS_APPROVE])
+    made = "UPDATE api_keys SET created_by = $2 WHERE id = $1"
+    await admin.execute(made, first_id, acme.user_id)
+    await admin.execute(made, second_id, first_id)
+
+    caller = await lab.authenticator.by_key(second)
+
+    assert caller.identities == {second_id, first_id, acme.user_id}

@@ -3,6 +3,7 @@
 import datetime as dt
 from uuid import UUID
 
+import msgspec
 import pytest
 
 from domain.access.delegations import Authority, Delegation, authority_over, may_decide
@@ -155,3 +156,17 @@ def test_who_may_decide_themselves_may_upon_what_is_a_giver_s() -> None:
     found = over(a_caller(BEN, {APPROVE: None}), a_delegation(), authors={ANNA})
 
     assert found.on_behalf_of is None
+
+
+def test_a_key_decides_upon_nothing_that_its_maker_made() -> None:
+    key = msgspec.structs.replace(
+        a_caller(CLARA, {APPROVE: None}), user_id=None, key_id=CLARA, makers=frozenset({ANNA})
+    )
+    of_another_key_of_hers = frozenset({DAN, ANNA})
+
+    for authors in (frozenset({ANNA}), of_another_key_of_hers):
+        with pytest.raises(DomainError) as refused:
+            authority_over(APPROVE, NOON, key, [], authors=authors, location_id=HERE)
+        assert refused.value.reason is Reason.SELF_APPROVAL
+    found = authority_over(APPROVE, NOON, key, [], authors=frozenset({BEN}), location_id=HERE)
+    assert found == Authority(scope=None)
