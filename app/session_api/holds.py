@@ -39,7 +39,7 @@ from domain.values import Quantity, plain
 
 DEFAULT_LIMIT, LIMIT_MAX = 50, 200
 
-TODO = {
+NEXT_STEP = {
     Trouble.SHORTAGE: "More is claimed here than is on hand: count the line, then release or move the claims "
     "(POST /api/inventory/reservations/{id}), or bring stock in.",
     Trouble.BLOCKED_CLAIM: "What is claimed here is held or expired: release the hold, or release the claims and "
@@ -290,7 +290,7 @@ class ExceptionController(Controller):
         cursor: FromQuery[Cursor] = None,
     ) -> Json[ExceptionList]:
         at = read_cursor(cursor, tuple[Trouble, str])
-        order = list(TODO) if type_ is None else [type_]
+        order = list(NEXT_STEP) if type_ is None else [type_]
         if at is not None:
             if at[0] not in order:
                 raise FieldError(("cursor", "belongs to other filters"))
@@ -357,5 +357,5 @@ def _exception(one: Problem) -> ExceptionItem:
         document_id=one.document_id,
         quantity=plain(one.quantity),
         since=one.since,
-        to_do=TODO[one.trouble],
+        to_do=NEXT_STEP[one.trouble],
     )
