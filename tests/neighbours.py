@@ -137,6 +137,7 @@ async def _promise(connection: "asyncpg.Connection[Any]", of: Neighbour, posted:
     """Rows of what binds and explains stock: one of each, straight into the tables."""
     channel, reservation, line = new_id(), new_id(), posted.movements[0].line_id
     place = {"product_id": of.product_id, "location_id": of.location_id}
+    run = new_id()
     due = datetime(2026, 1, 1, tzinfo=UTC).date()
     rows: list[tuple[str, dict[str, object]]] = [
         ("channels", {"id": channel, "code": "WEB", "name": "Web", "type": "DIRECT"}),
@@ -181,6 +182,38 @@ async def _promise(connection: "asyncpg.Connection[Any]", of: Neighbour, posted:
         (
             "document_history",
             {"id": new_id(), "type": "TRANSFER", "document_id": new_id(), "action": "create", "to_state": "DRAFT"},
+        ),
+        (
+            "abc_runs",
+            {
+                "id": run,
+                "location_id": of.location_id,
+                "measure": "VALUE",
+                "from_day": due,
+                "to_day": due,
+                "threshold_a": Decimal(80),
+                "threshold_b": Decimal(95),
+                "total": Decimal(1),
+                "products": 1,
+                "position": 1,
+            },
+        ),
+        (
+            "abc_run_lines",
+            {
+                "run_id": run,
+                "rank": 1,
+                "product_id": of.product_id,
+                "abc_class": "C",
+                "computed_class": "C",
+                "amount": Decimal(1),
+                "share": Decimal(100),
+                "cumulative_share": Decimal(100),
+            },
+        ),
+        (
+            "count_tasks",
+            {"id": new_id(), "location_id": of.location_id, "bin_id": of.bin_id, "reason": "MANUAL"},
         ),
         (
             "availability_records",

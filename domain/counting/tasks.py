@@ -1,7 +1,7 @@
 """What should be counted because of what somebody met: a bin that an issue emptied, a short pick.
 
-A bin that was emptied is not written down by whoever empties it: the ledger knows it, and the list of tasks reads it
-there. A short pick is known to the picker alone, so it is stored, in the transaction that it is told in.
+A bin that was emptied is not written down by whoever empties it: the ledger knows it, and the list of tasks reads
+it there. A short pick is known to the picker alone, so it is stored, in the transaction that it is told in.
 """
 
 from enum import StrEnum
@@ -53,7 +53,7 @@ class TaskRaising(Protocol):
 async def report_short_pick(
     work: TaskRaising, *, line_id: UUID, source_type: str, source_id: str, note: str | None = None
 ) -> None:
-    """Ask for a count of a line that had less than the books say; in the transaction of the pick, before it posts."""
+    """Ask for a count of a line that had less than the books say: in the pick's transaction, before it posts."""
     await work.raise_task(
         TaskOfLine(
             id=new_id(),

@@ -1,1 +1,2 @@
-SELECT 1;
+DROP INDEX ix_movements_emptied;
+DROP TABLE count_tasks, abc_run_lines, abc_runs;
