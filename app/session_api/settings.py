@@ -20,6 +20,7 @@ from domain.errors import FieldError, Reason
 from domain.settings.model import (
     TIERS_MAX,
     Approvals,
+    CountDays,
     RetentionDays,
     SettingsView,
     WarningDays,
@@ -52,6 +53,21 @@ class ToleranceByClass(Body, frozen=True, kw_only=True):
     c: Tolerance | None = field(name="C", default=None)
 
 
+class Thresholds(Body, frozen=True, kw_only=True):
+    """Percent of the whole up to which cumulative shares are of class A and B; the rest is C."""
+
+    a: Quantity = field(name="A", default=Quantity(80))
+    b: Quantity = field(name="B", default=Quantity(95))
+
+
+class EveryDays(Body, frozen=True, kw_only=True):
+    """After how many days products of each class are due to be counted again."""
+
+    a: CountDays = field(name="A", default=30)
+    b: CountDays = field(name="B", default=90)
+    c: CountDays = field(name="C", default=180)
+
+
 class Tier(Body, frozen=True, kw_only=True):
     """What is worth more than `above` takes so many people to approve."""
 
@@ -68,6 +84,8 @@ class ChangeSettings(Body, frozen=True, kw_only=True):
     count_tolerance_value: Quantity | UnsetType | None = UNSET
     count_tolerance_by_class: ToleranceByClass | UnsetType | None = UNSET
     approval_tiers: Annotated[list[Tier], Meta(max_length=TIERS_MAX)] | UnsetType | None = UNSET
+    abc_thresholds: Thresholds | UnsetType | None = UNSET
+    count_every_days: EveryDays | UnsetType | None = UNSET
     expiry_warning_days: WarningDays | UnsetType | None = UNSET
     lot_control: bool | UnsetType | None = UNSET
     audit_retention_days: RetentionDays | UnsetType | None = UNSET

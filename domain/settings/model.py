@@ -16,6 +16,7 @@ DAYS_MAX = 36_500
 type Percent = Decimal
 type RetentionDays = Annotated[int, Meta(ge=RETENTION_LEAST, le=DAYS_MAX)]
 type WarningDays = Annotated[int, Meta(ge=0, le=DAYS_MAX)]
+type CountDays = Annotated[int, Meta(ge=1, le=DAYS_MAX)]
 type Approvals = Annotated[int, Meta(ge=1, le=5)]
 
 
@@ -33,6 +34,21 @@ class CountToleranceByClass(msgspec.Struct, frozen=True, kw_only=True):
     a: CountTolerance | None = msgspec.field(name="A", default=None)
     b: CountTolerance | None = msgspec.field(name="B", default=None)
     c: CountTolerance | None = msgspec.field(name="C", default=None)
+
+
+class AbcThresholds(msgspec.Struct, frozen=True, kw_only=True):
+    """Percent of the whole up to which cumulative shares are of class A and B; the rest is C."""
+
+    a: Percent = msgspec.field(name="A", default=Decimal(80))
+    b: Percent = msgspec.field(name="B", default=Decimal(95))
+
+
+class CountEveryDays(msgspec.Struct, frozen=True, kw_only=True):
+    """After how many days products of each class are due to be counted again."""
+
+    a: CountDays = msgspec.field(name="A", default=30)
+    b: CountDays = msgspec.field(name="B", default=90)
+    c: CountDays = msgspec.field(name="C", default=180)
 
 
 class ApprovalTier(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -53,6 +69,8 @@ class TenantSettings(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """A count within all of the tolerances that are set is accepted by itself; where none is set, none is."""
     count_tolerance_by_class: CountToleranceByClass = CountToleranceByClass()
     approval_tiers: tuple[ApprovalTier, ...] = ()
+    abc_thresholds: AbcThresholds = AbcThresholds()
+    count_every_days: CountEveryDays = CountEveryDays()
     expiry_warning_days: WarningDays = 30
     """From so many days before its expiry on stock is warned of; a product may say otherwise."""
     lot_control: bool = True
@@ -88,6 +106,12 @@ def problems_of(settings: TenantSettings) -> Iterator[tuple[str, str]]:
     if settings.root_cause_threshold is not None and settings.root_cause_threshold < 0:
         yield "rootCauseThreshold", "must not be negative"
     yield from _tier_problems(settings.approval_tiers)
+    shares = settings.abc_thresholds
+    for letter, share in (("A", shares.a), ("B", shares.b)):
+        if not 0 <= share <= PERCENT_MAX:
+            yield f"abcThresholds.{letter}", f"must be between 0 and {PERCENT_MAX}"
+    if shares.b < shares.a:
+        yield "abcThresholds.B", "must not be less than that of A"
 
 
 def _tolerance_problems(tolerance: CountTolerance) -> Iterator[tuple[str, str]]:
