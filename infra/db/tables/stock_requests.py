@@ -1,1 +1,219 @@
-"""Stock requests, their lines and approvals."""
+"""Stock requests, their lines, the plans by which they are approved, and what was decided and said of them."""
+
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    Date,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+from infra.db.tables.base import (
+    MONEY,
+    TIMESTAMP,
+    bookkeeping,
+    flag,
+    identifier,
+    of_tenant,
+    one_of,
+    quantity,
+    reference,
+    tenant_table,
+    within_tenant,
+    words,
+)
+
+
+def _people(name: str) -> Column[object]:
+    return Column(name, ARRAY(Uuid), nullable=False, server_default=text("'{}'"))
+
+
+def _moment(name: str) -> Column[object]:
+    return Column(name, TIMESTAMP)
+
+
+_LIVE = text("NOT is_deleted")
+
+approval_rules = tenant_table(
+    "approval_rules",
+    of_tenant(),
+    Column("rules", JSONB, nullable=False),
+    *bookkeeping(),
+    key=(),
+)
+stock_requests = tenant_table(
+    "stock_requests",
+    identifier(),
+    *words("number", 32),
+    *one_of("type", "STOCK", "ADHOC", "E_REQUEST"),
+    *one_of(
+        "state",
+        "DRAFT",
+        "PENDING_APPROVAL",
+        "APPROVED",
+        "REJECTED",
+        "PICKING",
+        "ISSUED",
+        "RECEIVED",
+        "CANCELED",
+        default="DRAFT",
+    ),
+    reference("origin_location_id"),
+    reference("destination_location_id"),
+    reference("requester_id"),
+    *words("requester", 200),
+    Column("author_ids", ARRAY(Uuid), nullable=False),
+    *one_of("priority", "LOW", "NORMAL", "HIGH", "URGENT", default="NORMAL"),
+    Column("needed_by", Date),
+    *words("description", 2000, optional=True),
+    reference("stocklist_id", optional=True),
+    *quantity("value", optional=True),
+    Column("round", Integer, nullable=False, server_default=text("0")),
+    Column("current_tier", Integer),
+    _moment("deadline_at"),
+    _moment("submitted_at"),
+    _moment("decided_at"),
+    _moment("issued_at"),
+    _moment("received_at"),
+    _moment("canceled_at"),
+    reference("issue_posting_id", optional=True),
+    reference("transit_location_id", optional=True),
+    flag("is_deleted", default=False),
+    *bookkeeping(),
+    CheckConstraint("(state = 'PENDING_APPROVAL') = (current_tier IS NOT NULL)", name="pending_has_tier"),
+    CheckConstraint("NOT is_deleted OR state = 'CANCELED'", name="deleted_is_canceled"),
+    within_tenant("origin_location_id", to="locations"),
+    within_tenant("destination_location_id", to="locations"),
+    within_tenant("transit_location_id", to="locations"),
+    within_tenant("issue_posting_id", to="postings"),
+    UniqueConstraint("tenant_id", "number"),
+    Index("ix_stock_requests_tenant_id_state_id", "tenant_id", "state", "id", postgresql_where=_LIVE),
+    Index(
+        "ix_stock_requests_tenant_id_origin_location_id_id",
+        "tenant_id",
+        "origin_location_id",
+        "id",
+        postgresql_where=_LIVE,
+    ),
+    Index(
+        "ix_stock_requests_tenant_id_destination_location_id_id",
+        "tenant_id",
+        "destination_location_id",
+        "id",
+        postgresql_where=_LIVE,
+    ),
+    Index(
+        "ix_stock_requests_tenant_id_requester_id_id", "tenant_id", "requester_id", "id", postgresql_where=_LIVE
+    ),
+    Index(
+        "ix_stock_requests_pending",
+        "tenant_id",
+        "submitted_at",
+        "id",
+        postgresql_where=text("state = 'PENDING_APPROVAL'"),
+    ),
+)
+stock_request_lines = tenant_table(
+    "stock_request_lines",
+    identifier(),
+    reference("request_id"),
+    Column("line_no", Integer, nullable=False),
+    reference("product_id"),
+    *quantity("requested"),
+    *quantity("approved", optional=True),
+    *quantity("reserved", default="0"),
+    *quantity("backordered", default="0"),
+    *quantity("picked", default="0"),
+    *quantity("issued", default="0"),
+    *quantity("received", default="0"),
+    *quantity("open"),
+    *quantity("canceled", default="0"),
+    Column("unit_cost", MONEY),
+    CheckConstraint("unit_cost <> 'NaN' AND unit_cost >= 0", name="unit_cost_range"),
+    reference("substitutes_line_id", optional=True),
+    *words("short_reason", 500, optional=True),
+    *words("discrepancy_reason", 500, optional=True),
+    *words("note", 500, optional=True),
+    *bookkeeping(),
+    CheckConstraint("requested = issued + open + canceled", name="adds_up"),
+    CheckConstraint("approved <= requested", name="approved_within"),
+    CheckConstraint(
+        "reserved <= coalesce(approved, 0) AND reserved + backordered <= open", name="reserved_within"
+    ),
+    CheckConstraint("picked <= reserved + issued", name="picked_within"),
+    CheckConstraint("received <= issued", name="received_within"),
+    within_tenant("request_id", to="stock_requests"),
+    within_tenant("product_id", to="products"),
+    ForeignKeyConstraint(
+        ["tenant_id", "request_id", "substitutes_line_id"],
+        ["stock_request_lines.tenant_id", "stock_request_lines.request_id", "stock_request_lines.id"],
+    ),
+    UniqueConstraint("tenant_id", "request_id", "id"),
+    Index("ix_stock_request_lines_tenant_id_request_id_line_no", "tenant_id", "request_id", "line_no"),
+    Index("ix_stock_request_lines_tenant_id_product_id_request_id", "tenant_id", "product_id", "request_id"),
+    Index(
+        "ix_stock_request_lines_backordered",
+        "tenant_id",
+        "product_id",
+        "request_id",
+        postgresql_where=text("backordered > 0"),
+    ),
+)
+stock_request_tiers = tenant_table(
+    "stock_request_tiers",
+    reference("request_id"),
+    Column("round", Integer, nullable=False),
+    Column("tier", Integer, nullable=False),
+    *words("name", 200),
+    *words("role", 64, optional=True),
+    _people("user_ids"),
+    Column("approvals", Integer, nullable=False, server_default=text("1")),
+    CheckConstraint("approvals BETWEEN 1 AND 5", name="approvals_range"),
+    Column("deadline_hours", Integer),
+    CheckConstraint("deadline_hours BETWEEN 1 AND 8784", name="deadline_hours_range"),
+    *words("escalate_role", 64, optional=True),
+    _people("escalate_user_ids"),
+    Column("why", JSONB, nullable=False, server_default=text("'[]'")),
+    _moment("started_at"),
+    _moment("deadline_at"),
+    _moment("finished_at"),
+    within_tenant("request_id", to="stock_requests"),
+    key=("request_id", "round", "tier"),
+)
+stock_request_decisions = tenant_table(
+    "stock_request_decisions",
+    identifier(),
+    reference("request_id"),
+    Column("round", Integer, nullable=False),
+    Column("tier", Integer, nullable=False),
+    *one_of("decision", "APPROVED", "REJECTED"),
+    reference("decider_id"),
+    *words("decider", 200),
+    Column("decider_ids", ARRAY(Uuid), nullable=False),
+    reference("on_behalf_of", optional=True),
+    reference("delegation_id", optional=True),
+    Column("version_seen", Integer, nullable=False),
+    Column("quantities", JSONB, nullable=False, server_default=text("'{}'")),
+    *words("comment", 2000, optional=True),
+    Column("decided_at", TIMESTAMP, nullable=False, server_default=text("clock_timestamp()")),
+    _moment("withdrawn_at"),
+    reference("withdrawn_by", optional=True),
+    within_tenant("request_id", "round", "tier", to="stock_request_tiers", target=("request_id", "round", "tier")),
+    Index("ix_stock_request_decisions_tenant_id_request_id_id", "tenant_id", "request_id", "id"),
+)
+stock_request_comments = tenant_table(
+    "stock_request_comments",
+    identifier(),
+    reference("request_id"),
+    reference("author_id"),
+    *words("author", 200),
+    *words("body", 2000),
+    Column("created_at", TIMESTAMP, nullable=False, server_default=text("clock_timestamp()")),
+    within_tenant("request_id", to="stock_requests"),
+    Index("ix_stock_request_comments_tenant_id_request_id_id", "tenant_id", "request_id", "id"),
+)
