@@ -136,6 +136,7 @@ async def _furnish(connection: "asyncpg.Connection[Any]", of: Neighbour) -> None
 async def _promise(connection: "asyncpg.Connection[Any]", of: Neighbour, posted: Posted) -> None:
     """Rows of what binds and explains stock: one of each, straight into the tables."""
     channel, reservation, line = new_id(), new_id(), posted.movements[0].line_id
+    batch, counted = new_id(), new_id()
     place = {"product_id": of.product_id, "location_id": of.location_id}
     run = new_id()
     due = datetime(2026, 1, 1, tzinfo=UTC).date()
@@ -214,6 +215,43 @@ async def _promise(connection: "asyncpg.Connection[Any]", of: Neighbour, posted:
         (
             "count_tasks",
             {"id": new_id(), "location_id": of.location_id, "bin_id": of.bin_id, "reason": "MANUAL"},
+        ),
+        (
+            "cycle_counts",
+            {
+                "id": batch,
+                "number": "CC-1",
+                "location_id": of.location_id,
+                "type": "SPOT",
+                "snapshot_position": 1,
+                "line_count": 1,
+            },
+        ),
+        ("cycle_count_assignees", {"batch_id": batch, "user_id": of.user_id}),
+        (
+            "cycle_count_lines",
+            {
+                "id": counted,
+                "batch_id": batch,
+                **place,
+                "bin_id": of.bin_id,
+                "lot_id": of.lot_id,
+                "sequence": 1,
+                "unit_cost": Decimal(1),
+                "snapshot_quantity": Decimal(10),
+                "snapshot_position": 1,
+            },
+        ),
+        (
+            "cycle_count_entries",
+            {
+                "id": new_id(),
+                "batch_id": batch,
+                "count_line_id": counted,
+                "round": 1,
+                "expected": Decimal(10),
+                "position": 1,
+            },
         ),
         (
             "availability_records",

@@ -28,6 +28,8 @@ type Connection = asyncpg.Connection[Any]
 OF_THE_LEDGER = {
     "audit_log": "the trail itself",
     "channel_usage": "adds up reservations",
+    "cycle_count_entries": "only added to: it is the record",
+    "cycle_count_lines": "what was counted is an entry, what was decided a step of the batch's history",
     "events": "tells of what is on record already",
     "idempotency_keys": "what was answered, for a retry",
     "ledger_heads": "counts the ledger",
@@ -39,7 +41,13 @@ OF_THE_LEDGER = {
     "stock_totals": "follows from the ledger",
 }
 """Tables whose changes leave no row in the log, and why."""
-NO_CHANGE = {"sessions": {"seen_at"}, "api_keys": {"used_at"}, "users": {"password_hash"}}
+COUNTERS = {"version", "line_count", "counted_count", "waived_count", "variance_count", "accurate_count"}
+NO_CHANGE = {
+    "cycle_counts": COUNTERS,
+    "sessions": {"seen_at"},
+    "api_keys": {"used_at"},
+    "users": {"password_hash"},
+}
 """What may change without a record: uses are noted, and a password's hash is nobody's to read."""
 ENTITIES = re.compile(r"EXECUTE FUNCTION audit_change\('([a-z_]+)'")
 RECORDED = {"PERMISSION_DENIED", "LOCATION_DENIED", "CSRF_FAILED", "SELF_APPROVAL"}
