@@ -254,6 +254,19 @@ async def _promise(connection: "asyncpg.Connection[Any]", of: Neighbour, posted:
             },
         ),
         (
+            "cycle_count_approvals",
+            {
+                "id": new_id(),
+                "batch_id": batch,
+                "count_line_id": counted,
+                "round": 1,
+                "variance": Decimal(1),
+                "action": "PROPOSE",
+                "actor_id": of.user_id,
+                "actor": "Somebody",
+            },
+        ),
+        (
             "availability_records",
             {"id": new_id(), "line_id": line, **place, "position": 1, "terms": "{}", "drift": Decimal(0)},
         ),

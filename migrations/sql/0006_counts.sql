@@ -119,8 +119,8 @@ CREATE TABLE cycle_count_lines (
     CONSTRAINT ck_cycle_count_lines_round_range CHECK (round >= 1),
     CONSTRAINT ck_cycle_count_lines_counted_quantity_range
         CHECK (counted_quantity <> 'NaN' AND counted_quantity >= 0),
-    CONSTRAINT ck_cycle_count_lines_expected_quantity_range
-        CHECK (expected_quantity <> 'NaN' AND expected_quantity >= 0),
+    -- what was booked late, as of before the count, may have left less than nothing in the books of that moment
+    CONSTRAINT ck_cycle_count_lines_expected_quantity_range CHECK (expected_quantity <> 'NaN'),
     CONSTRAINT ck_cycle_count_lines_variance_range CHECK (variance <> 'NaN'),
     CONSTRAINT ck_cycle_count_lines_variance_is_difference
         CHECK (variance IS NOT DISTINCT FROM counted_quantity - expected_quantity),
@@ -182,13 +182,47 @@ CREATE TABLE cycle_count_entries (
 CREATE INDEX ix_cycle_count_entries_tenant_id_batch_id_id ON cycle_count_entries (tenant_id, batch_id, id);
 CREATE INDEX ix_cycle_count_entries_tenant_id_count_line_id_id
     ON cycle_count_entries (tenant_id, count_line_id, id);
+CREATE INDEX ix_cycle_count_lines_tenant_id_resolved_at ON cycle_count_lines (tenant_id, resolved_at)
+    WHERE resolution IS NOT NULL;
+
+-- Who proposed to accept a variance, and who approved it: of this round's count, and of this variance only.
+CREATE TABLE cycle_count_approvals (
+    tenant_id UUID NOT NULL,
+    id UUID NOT NULL,
+    batch_id UUID NOT NULL,
+    count_line_id UUID NOT NULL,
+    round INTEGER NOT NULL,
+    variance NUMERIC(18, 4) NOT NULL,
+    action TEXT NOT NULL,
+    actor_id UUID NOT NULL,
+    actor TEXT NOT NULL,
+    on_behalf_of UUID,
+    delegation_id UUID,
+    reason_code_id UUID,
+    root_cause TEXT,
+    comment TEXT,
+    recorded_at TIMESTAMP WITH TIME ZONE DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT pk_cycle_count_approvals PRIMARY KEY (tenant_id, id),
+    CONSTRAINT ck_cycle_count_approvals_variance_range CHECK (variance <> 'NaN'),
+    CONSTRAINT ck_cycle_count_approvals_action_known CHECK (action IN ('PROPOSE', 'APPROVE')),
+    CONSTRAINT ck_cycle_count_approvals_actor_length CHECK (length(actor) BETWEEN 1 AND 200),
+    CONSTRAINT ck_cycle_count_approvals_root_cause_length CHECK (length(root_cause) BETWEEN 1 AND 2000),
+    CONSTRAINT ck_cycle_count_approvals_comment_length CHECK (length(comment) BETWEEN 1 AND 2000),
+    CONSTRAINT fk_cycle_count_approvals_tenant_id_count_line_id FOREIGN KEY (tenant_id, count_line_id)
+        REFERENCES cycle_count_lines (tenant_id, id),
+    CONSTRAINT fk_cycle_count_approvals_tenant_id_reason_code_id FOREIGN KEY (tenant_id, reason_code_id)
+        REFERENCES reason_codes (tenant_id, id)
+);
+CREATE INDEX ix_cycle_count_approvals_tenant_id_count_line_id_id
+    ON cycle_count_approvals (tenant_id, count_line_id, id);
 
 DO $$
 DECLARE
     t text;
 BEGIN
     FOREACH t IN ARRAY ARRAY[
-        'cycle_counts', 'cycle_count_assignees', 'cycle_count_lines', 'cycle_count_entries'
+        'cycle_counts', 'cycle_count_assignees', 'cycle_count_lines', 'cycle_count_entries',
+        'cycle_count_approvals'
     ] LOOP
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', t);
         EXECUTE format($policy$
@@ -201,8 +235,10 @@ END
 $$;
 GRANT SELECT, INSERT, UPDATE ON cycle_counts, cycle_count_lines TO storekeeper_app;
 GRANT SELECT, INSERT, DELETE ON cycle_count_assignees TO storekeeper_app;
-GRANT SELECT, INSERT ON cycle_count_entries TO storekeeper_app;
+GRANT SELECT, INSERT ON cycle_count_entries, cycle_count_approvals TO storekeeper_app;
 CREATE TRIGGER history_is_immutable BEFORE UPDATE OR DELETE OR TRUNCATE ON cycle_count_entries
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER history_is_immutable BEFORE UPDATE OR DELETE OR TRUNCATE ON cycle_count_approvals
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 -- Lines are not audited row by row: entries are only added to, and each decision is a step of the batch's history.
 SELECT audit_table('cycle_counts', 'cycle_count', '{id}',

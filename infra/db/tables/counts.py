@@ -103,7 +103,7 @@ cycle_count_lines = tenant_table(
     Column("round", Integer, nullable=False, server_default=text("1")),
     CheckConstraint("round >= 1", name="round_range"),
     *quantity("counted_quantity", optional=True),
-    *quantity("expected_quantity", optional=True),
+    *quantity("expected_quantity", optional=True, minimum=None),
     *quantity("variance", optional=True, minimum=None),
     Column("counted_position", BigInteger),
     Column("counted_at", TIMESTAMP),
@@ -148,6 +148,12 @@ cycle_count_lines = tenant_table(
     UniqueConstraint("tenant_id", "batch_id", "product_id", "bin_id", "lot_id"),
     Index("ix_cycle_count_lines_tenant_id_batch_id_sequence_id", "tenant_id", "batch_id", "sequence", "id"),
     Index(
+        "ix_cycle_count_lines_tenant_id_resolved_at",
+        "tenant_id",
+        "resolved_at",
+        postgresql_where=text("resolution IS NOT NULL"),
+    ),
+    Index(
         "uq_cycle_count_lines_open",
         "tenant_id",
         "product_id",
@@ -174,4 +180,25 @@ cycle_count_entries = tenant_table(
     within_tenant("count_line_id", to="cycle_count_lines"),
     Index("ix_cycle_count_entries_tenant_id_batch_id_id", "tenant_id", "batch_id", "id"),
     Index("ix_cycle_count_entries_tenant_id_count_line_id_id", "tenant_id", "count_line_id", "id"),
+)
+# Who proposed to accept a variance, and who approved it: of this round's count, and of this variance only.
+cycle_count_approvals = tenant_table(
+    "cycle_count_approvals",
+    identifier(),
+    reference("batch_id"),
+    reference("count_line_id"),
+    Column("round", Integer, nullable=False),
+    *quantity("variance", minimum=None),
+    *one_of("action", "PROPOSE", "APPROVE"),
+    reference("actor_id"),
+    *words("actor", 200),
+    reference("on_behalf_of", optional=True),
+    reference("delegation_id", optional=True),
+    reference("reason_code_id", optional=True),
+    *words("root_cause", 2000, optional=True),
+    *words("comment", 2000, optional=True),
+    Column("recorded_at", TIMESTAMP, nullable=False, server_default=text("clock_timestamp()")),
+    within_tenant("count_line_id", to="cycle_count_lines"),
+    within_tenant("reason_code_id", to="reason_codes"),
+    Index("ix_cycle_count_approvals_tenant_id_count_line_id_id", "tenant_id", "count_line_id", "id"),
 )
