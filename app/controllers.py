@@ -20,6 +20,7 @@ from app.session_api.channels import ChannelController
 from app.session_api.delegations import DelegationController
 from app.session_api.destructions import DestructionController
 from app.session_api.documents import DocumentController
+from app.session_api.events import EventsController
 from app.session_api.expired import ExpiredController
 from app.session_api.holds import ExceptionController, HoldController
 from app.session_api.inventory import InventoryController
@@ -66,6 +67,7 @@ CONTROLLERS: Sequence[ControllerRouterHandler] = (
     DestructionController,
     DocumentController,
     ExpiredController,
+    EventsController,
     ExceptionController,
     HoldController,
     InventoryController,

@@ -43,6 +43,7 @@ from infra.db.checks import patiently, refuse_unfit, schema_trouble
 from infra.db.errors import refusal
 from infra.db.pool import APP_ROLE, Database
 from infra.db.work import beginning
+from infra.events.feed import SqlEventFeed
 from infra.expiry.control import SqlLotControl
 from infra.expiry.disposal import DisposalSqlWork
 from infra.expiry.expired import SqlExpiredReader
@@ -198,6 +199,7 @@ def ports(
         "channel_sums": SqlSummaryReads(database),
         "delegations": SqlDelegations(database, policy),
         "element_strings": Gs1ElementStrings(),
+        "event_feed": SqlEventFeed(database),
         "expired_stock": SqlExpiredReader(database),
         "goods_reads": SqlGoodsReads(database),
         "hold_reads": SqlHoldReads(database),

@@ -67,6 +67,18 @@ async def guard(connection: Connection, handler: BaseRouteHandler) -> None:
     _check_query(connection)
 
 
+async def still(connection: Connection, permission: Permission) -> Caller:
+    """The caller of a connection that has been open for a while, by the credential that it came with.
+
+    Raises:
+        DomainError: it has been revoked, has expired, or no longer gives the permission.
+    """
+    caller = await _caller(connection)
+    if not caller.allows(permission):
+        raise DomainError(Reason.PERMISSION_DENIED, f"You lack the permission {permission}", permission=permission)
+    return caller
+
+
 def _check_query(connection: Connection) -> None:
     """Refuse parameters that the route does not know: a misspelt filter must not show everything."""
     if not connection.scope.get("query_string"):
