@@ -157,7 +157,8 @@ CREATE INDEX ix_cycle_count_lines_tenant_id_batch_id_sequence_id
 CREATE UNIQUE INDEX uq_cycle_count_lines_open ON cycle_count_lines (tenant_id, product_id, bin_id, lot_id)
     WHERE is_open;
 
--- Every counting of every line, also what was counted again or taken back (quantity null); never changed.
+-- Every counting of every line, also what was counted again or taken back (quantity null); never changed. counter_ids
+-- is all that its counter is known by: nobody decides upon their own.
 CREATE TABLE cycle_count_entries (
     tenant_id UUID NOT NULL,
     id UUID NOT NULL,
@@ -168,6 +169,7 @@ CREATE TABLE cycle_count_entries (
     expected NUMERIC(18, 4) NOT NULL,
     position BIGINT NOT NULL,
     counter_id UUID,
+    counter_ids UUID[] DEFAULT '{}' NOT NULL,
     counter TEXT,
     note TEXT,
     recorded_at TIMESTAMP WITH TIME ZONE DEFAULT clock_timestamp() NOT NULL,

@@ -1,7 +1,7 @@
 """Cycle counts: batches, their lines and what was found."""
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Date, Index, Integer, UniqueConstraint, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import BigInteger, CheckConstraint, Column, Date, Index, Integer, UniqueConstraint, Uuid, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from infra.db.tables.base import (
     TIMESTAMP,
@@ -174,6 +174,7 @@ cycle_count_entries = tenant_table(
     *quantity("expected"),
     Column("position", BigInteger, nullable=False),
     reference("counter_id", optional=True),
+    Column("counter_ids", ARRAY(Uuid), nullable=False, server_default=text("'{}'")),
     *words("counter", 200, optional=True),
     *words("note", 2000, optional=True),
     Column("recorded_at", TIMESTAMP, nullable=False, server_default=text("clock_timestamp()")),
