@@ -30,6 +30,7 @@ DEFINERS = {
     "login_device_is_ours": AUTH,
     "login_guess": AUTH,
     "login_guessed_right": AUTH,
+    "product_search": AUTH,
     "rate_lease": AUTH,
 }
 """The only functions that run with another's rights, and whose."""

@@ -71,6 +71,8 @@ async def settle(admin_url: str, database: Database, slug: str) -> Neighbour:
     try:
         await connection.execute(BIND, str(tenant_id))
         await _promise(connection, neighbour, posted)
+        for table, row in (*_asked_for(neighbour), *_listed(neighbour)):
+            await insert(connection, table, {"tenant_id": tenant_id, **row})
     finally:
         await connection.close()
     return neighbour
@@ -207,6 +209,7 @@ async def _promise(connection: "asyncpg.Connection[Any]", of: Neighbour, posted:
                 "product_id": of.product_id,
                 "abc_class": "C",
                 "computed_class": "C",
+                "is_overridden": False,
                 "amount": Decimal(1),
                 "share": Decimal(100),
                 "cumulative_share": Decimal(100),
@@ -273,6 +276,81 @@ async def _promise(connection: "asyncpg.Connection[Any]", of: Neighbour, posted:
     ]
     for table, row in rows:
         await insert(connection, table, {"tenant_id": of.tenant_id, **row})
+
+
+def _asked_for(of: Neighbour) -> list[tuple[str, dict[str, object]]]:
+    """A stock request with all that hangs on one."""
+    request = new_id()
+    return [
+        ("approval_rules", {"rules": "[]"}),
+        (
+            "stock_requests",
+            {
+                "id": request,
+                "number": "SR-000001",
+                "type": "STOCK",
+                "origin_location_id": of.location_id,
+                "destination_location_id": of.location_id,
+                "requester_id": of.user_id,
+                "requester": "Clerk",
+                "author_ids": [of.user_id],
+            },
+        ),
+        (
+            "stock_request_lines",
+            {
+                "id": new_id(),
+                "request_id": request,
+                "line_no": 1,
+                "product_id": of.product_id,
+                "requested": Decimal(1),
+                "open": Decimal(1),
+            },
+        ),
+        ("stock_request_categories", {"request_id": request, "category_id": new_id()}),
+        ("stock_request_tiers", {"request_id": request, "round": 1, "tier": 1, "name": "T"}),
+        (
+            "stock_request_decisions",
+            {
+                "id": new_id(),
+                "request_id": request,
+                "round": 1,
+                "tier": 1,
+                "decision": "APPROVED",
+                "decider_id": of.deputy_id,
+                "decider": "Deputy",
+                "decider_ids": [of.deputy_id],
+                "version_seen": 1,
+            },
+        ),
+        (
+            "stock_request_comments",
+            {"id": new_id(), "request_id": request, "author_id": of.user_id, "author": "Clerk", "body": "B"},
+        ),
+    ]
+
+
+def _listed(of: Neighbour) -> list[tuple[str, dict[str, object]]]:
+    """A stocklist, and what requests are counted by (their counts follow from the requests themselves)."""
+    stocklist, elsewhere = new_id(), new_id()
+    return [
+        ("locations", {"id": elsewhere, "code": "L2", "name": "L2", "type": "STORE", "time_zone": "UTC"}),
+        (
+            "stocklists",
+            {
+                "id": stocklist,
+                "code": "S",
+                "name": "S",
+                "origin_location_id": of.location_id,
+                "destination_location_id": elsewhere,
+                "mode": "PULL",
+            },
+        ),
+        (
+            "stocklist_lines",
+            {"stocklist_id": stocklist, "product_id": of.product_id, "position": 1, "maximum": Decimal(5)},
+        ),
+    ]
 
 
 async def insert(connection: "asyncpg.Connection[Any]", table: str, row: dict[str, object]) -> None:

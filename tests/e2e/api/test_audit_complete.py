@@ -37,6 +37,9 @@ OF_THE_LEDGER = {
     "postings": "the ledger is its own record",
     "reservation_lines": "which stock lines serve a reservation, which is on record itself",
     "stock_counts": "follows from the ledger",
+    "stock_request_categories": "follows from the requests",
+    "stock_request_counted": "follows from the requests",
+    "stock_request_counts": "follows from the requests",
     "stock_lines": "follows from the ledger",
     "stock_totals": "follows from the ledger",
 }
