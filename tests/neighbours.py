@@ -266,6 +266,7 @@ async def _promise(connection: "asyncpg.Connection[Any]", of: Neighbour, posted:
                 "variance": Decimal(1),
                 "action": "PROPOSE",
                 "actor_id": of.user_id,
+                "actor_ids": [of.user_id],
                 "actor": "Somebody",
             },
         ),

@@ -188,6 +188,7 @@ CREATE INDEX ix_cycle_count_lines_tenant_id_resolved_at ON cycle_count_lines (te
     WHERE resolution IS NOT NULL;
 
 -- Who proposed to accept a variance, and who approved it: of this round's count, and of this variance only.
+-- actor_ids is all that this person is known by.
 CREATE TABLE cycle_count_approvals (
     tenant_id UUID NOT NULL,
     id UUID NOT NULL,
@@ -197,6 +198,7 @@ CREATE TABLE cycle_count_approvals (
     variance NUMERIC(18, 4) NOT NULL,
     action TEXT NOT NULL,
     actor_id UUID NOT NULL,
+    actor_ids UUID[] NOT NULL,
     actor TEXT NOT NULL,
     on_behalf_of UUID,
     delegation_id UUID,

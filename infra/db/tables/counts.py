@@ -192,6 +192,7 @@ cycle_count_approvals = tenant_table(
     *quantity("variance", minimum=None),
     *one_of("action", "PROPOSE", "APPROVE"),
     reference("actor_id"),
+    Column("actor_ids", ARRAY(Uuid), nullable=False),
     *words("actor", 200),
     reference("on_behalf_of", optional=True),
     reference("delegation_id", optional=True),
