@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from litestar.types import ControllerRouterHandler
 
+from app.session_api.abc_classes import AbcController
 from app.session_api.adjustments import AdjustmentController
 from app.session_api.admin_keys import AdminKeyController
 from app.session_api.admin_roles import AdminRoleController
@@ -46,6 +47,7 @@ from app.session_api.supplies import SupplyController
 from app.session_api.units import ConversionController, UomController
 
 CONTROLLERS: Sequence[ControllerRouterHandler] = (
+    AbcController,
     AdjustmentController,
     AdminInvitationController,
     AdminKeyController,

@@ -38,6 +38,8 @@ from infra.availability.summary import SqlSummaryReads
 from infra.availability.supplies import ReceivingSqlWork, SqlSupplyQueries
 from infra.catalog.queries import SqlCatalogQueries
 from infra.catalog.repository import SqlCatalogWork
+from infra.counting.abc import SqlPlanReads
+from infra.counting.plans import PlanSqlWork
 from infra.db import migrate as migrations
 from infra.db.checks import patiently, refuse_unfit, schema_trouble
 from infra.db.errors import refusal
@@ -182,6 +184,7 @@ def ports(
         "begin_catalog": beginning(database, SqlCatalogWork),
         "begin_channels": beginning(database, SqlChannelWork),
         "begin_claims": beginning(database, ClaimSqlWork),
+        "begin_count_plans": beginning(database, PlanSqlWork),
         "begin_count": beginning(database, CountSqlWork),
         "begin_record": beginning(database, RecordSqlWork),
         "begin_holds": beginning(database, HoldSqlWork),
@@ -197,6 +200,7 @@ def ports(
         "channel_matrix": SqlMatrixReads(database),
         "channel_queries": SqlChannelQueries(database),
         "channel_sums": SqlSummaryReads(database),
+        "count_plans": SqlPlanReads(database),
         "delegations": SqlDelegations(database, policy),
         "element_strings": Gs1ElementStrings(),
         "event_feed": SqlEventFeed(database),

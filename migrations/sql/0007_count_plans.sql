@@ -35,6 +35,7 @@ CREATE TABLE abc_run_lines (
     product_id UUID NOT NULL,
     abc_class TEXT NOT NULL,
     computed_class TEXT NOT NULL,
+    is_overridden BOOLEAN NOT NULL,
     amount NUMERIC(30, 4) NOT NULL,
     share NUMERIC(7, 4) NOT NULL,
     cumulative_share NUMERIC(7, 4) NOT NULL,

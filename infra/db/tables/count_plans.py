@@ -1,6 +1,6 @@
 """ABC classes, due dates and tasks of counting."""
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Date, Index, Integer, Numeric, text
+from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, Date, Index, Integer, Numeric, text
 
 from infra.db.tables.base import (
     TIMESTAMP,
@@ -46,6 +46,7 @@ abc_run_lines = tenant_table(
     reference("product_id"),
     *one_of("abc_class", "A", "B", "C"),
     *one_of("computed_class", "A", "B", "C"),
+    Column("is_overridden", Boolean, nullable=False),
     Column("amount", AMOUNT, nullable=False),
     Column("share", PERCENT, nullable=False),
     Column("cumulative_share", PERCENT, nullable=False),

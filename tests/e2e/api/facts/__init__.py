@@ -11,9 +11,10 @@ from uuid import UUID
 
 import asyncpg
 
+from tests.e2e.api.facts import count_plans
 type Furnish = Callable[["asyncpg.Connection[Any]", UUID, Mapping[str, str]], Awaitable[dict[str, str]]]
 
-FURNISH: tuple[Furnish, ...] = ()
-MORE_ELSEWHERE: tuple[tuple[str, str], ...] = ()
+FURNISH: tuple[Furnish, ...] = (count_plans.furnish,)
+MORE_ELSEWHERE: tuple[tuple[str, str], ...] = (*count_plans.ELSEWHERE,)
 MORE_SYNONYMS: dict[str, str] = {}
 """Names of ids in routes that mean what a fact of another name says."""
