@@ -37,9 +37,12 @@ from app.session_api.operations import OperationsController
 from app.session_api.own_sessions import OwnSessionController
 from app.session_api.places import AreaController, LocationController
 from app.session_api.products import ProductController
+from app.session_api.put_away import PutAwayController
 from app.session_api.reason_codes import ReasonCodeController
 from app.session_api.receipts import ReceiptController
 from app.session_api.record_stock import RecordStockController
+from app.session_api.replenishment_config import ReplenishmentConfigController
+from app.session_api.replenishment_suggestions import SuggestionController
 from app.session_api.reservations import CheckController, ReservationController
 from app.session_api.reversals import ReversalController
 from app.session_api.settings import SettingsController
@@ -85,12 +88,15 @@ CONTROLLERS: Sequence[ControllerRouterHandler] = (
     OperationsController,
     OwnSessionController,
     ProductController,
+    PutAwayController,
     ReasonCodeController,
     ReceiptController,
     RecordStockController,
+    ReplenishmentConfigController,
     ReservationController,
     ReversalController,
     SettingsController,
+    SuggestionController,
     SupplyController,
     UomController,
 )

@@ -76,6 +76,10 @@ from infra.postgres.lifecycle import (
     start_database,
     stop_database,
 )
+from infra.put_away.queries import SqlPutAwayReads
+from infra.put_away.work import PutAwaySqlWork
+from infra.replenishment.configs import ConfigSqlWork, SqlConfigReads
+from infra.replenishment.facts import SqlReplenishmentFacts
 from infra.settings.repository import SqlSettingsReader, SqlSettingsWork
 
 __all__ = [
@@ -190,10 +194,12 @@ def ports(
         "begin_holds": beginning(database, HoldSqlWork),
         "begin_disposal": beginning(database, DisposalSqlWork),
         "begin_lots": beginning(database, LotPostingSqlWork),
+        "begin_put_away": beginning(database, PutAwaySqlWork),
         "begin_receiving": beginning(database, ReceivingSqlWork),
         "begin_supplies": beginning(database, ReceivingSqlWork),
         "begin_settings": beginning(database, SqlSettingsWork),
         "begin_people": beginning(database, SqlPeopleWork),
+        "begin_replenishment_config": beginning(database, ConfigSqlWork),
         "begin_rights": beginning(database, SqlRightsWork),
         "catalog": SqlCatalogQueries(database),
         "channel_drilldown": SqlDrillReads(database),
@@ -201,6 +207,7 @@ def ports(
         "channel_queries": SqlChannelQueries(database),
         "channel_sums": SqlSummaryReads(database),
         "count_plans": SqlPlanReads(database),
+        "config_reads": SqlConfigReads(database),
         "delegations": SqlDelegations(database, policy),
         "element_strings": Gs1ElementStrings(),
         "event_feed": SqlEventFeed(database),
@@ -216,7 +223,9 @@ def ports(
         "lot_move_reads": SqlLotMoveReads(database),
         "people": SqlPeopleReads(database),
         "policy": policy,
+        "put_away_reads": SqlPutAwayReads(database),
         "reference": CachedReference(database, listener=revocations),
+        "replenishment_facts": SqlReplenishmentFacts(database),
         "revocations": revocations,
         "reversal_reads": SqlReversalReads(database),
         "rights": SqlRightsReads(database),

@@ -15,6 +15,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from infra.db.tables.base import (
     MONEY,
+    QUANTITY,
     bookkeeping,
     days,
     flag,
@@ -154,6 +155,8 @@ bins = tenant_table(
     UniqueConstraint("tenant_id", "location_id", "code"),
     UniqueConstraint("tenant_id", "location_id", "id"),
     Index("ix_bins_tenant_id_area_id", "tenant_id", "area_id"),
+    Index("ix_bins_walk", "tenant_id", "location_id", "walk_order", "code"),
+    Index("ix_bins_receiving", "tenant_id", "location_id", "id", postgresql_where=text("type = 'RECEIVING'")),
     Index("uq_bins_default", "tenant_id", "location_id", unique=True, postgresql_where=text("is_default")),
 )
 # A product without lot control keeps its stock in one default lot, a row with the empty number: rows, never nulls.
@@ -192,10 +195,36 @@ stock_levels = tenant_table(
     Column("abc_class", Text),
     CheckConstraint("abc_class IN ('A', 'B', 'C')", name="abc_class_known"),
     CheckConstraint("min_qty <= reorder_qty AND reorder_qty <= max_qty", name="in_order"),
+    # How it is replenished: by no method, not at all.
+    Column("method", Text),
+    CheckConstraint("method IN ('MIN_MAX', 'REORDER_POINT', 'EOQ', 'DEMAND')", name="method_known"),
+    *one_of("safety_method", "GIVEN", "COMPUTED", default="GIVEN"),
+    Column("service_level", QUANTITY),
+    CheckConstraint("service_level <> 'NaN' AND service_level BETWEEN 0.5 AND 0.9999", name="service_level_range"),
+    Column("lead_time_sd_days", QUANTITY),
+    CheckConstraint(
+        "lead_time_sd_days <> 'NaN' AND lead_time_sd_days BETWEEN 0 AND 36500", name="lead_time_sd_days_range"
+    ),
+    Column("review_days", Integer),
+    CheckConstraint("review_days BETWEEN 1 AND 366", name="review_days_range"),
+    Column("order_multiple", QUANTITY),
+    CheckConstraint("order_multiple <> 'NaN' AND order_multiple > 0", name="order_multiple_range"),
+    *quantity("min_order_qty", optional=True),
+    *quantity("order_cost", optional=True),
+    *quantity("holding_cost", optional=True),
+    *one_of("source", "LOCATION", "SUPPLIER", default="SUPPLIER"),
+    *words("supplier", 200, optional=True),
     *bookkeeping(),
     within_tenant("product_id", to="products"),
     within_tenant("location_id", to="locations"),
     within_tenant("location_id", "preferred_bin_id", to="bins", target=("location_id", "id")),
     within_tenant("source_location_id", to="locations"),
+    Index(
+        "ix_stock_levels_replenished",
+        "tenant_id",
+        "location_id",
+        "product_id",
+        postgresql_where=text("method IS NOT NULL"),
+    ),
     key=("product_id", "location_id"),
 )

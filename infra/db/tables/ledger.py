@@ -184,6 +184,15 @@ movements = tenant_table(
     Index("ix_movements_tenant_id_location_id_position", "tenant_id", "location_id", "position"),
     Index("ix_movements_tenant_id_effective_at", "tenant_id", "effective_at"),
     Index(
+        "ix_movements_demand",
+        "tenant_id",
+        "location_id",
+        "kind",
+        "effective_at",
+        postgresql_include=["product_id", "delta"],
+        postgresql_where=text("kind IN ('ISSUE', 'CONSUMPTION', 'REVERSAL')"),
+    ),
+    Index(
         "ix_movements_reason",
         "tenant_id",
         "reason_code_id",

@@ -1,0 +1,304 @@
+"""What replenishment is computed from: one statement for all products of a location, one for what others can give.
+
+Each part of the facts is added up by itself and the parts are added together by product, so that no plan depends
+on how many rows the planner expects of any of them.
+"""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from domain.access.model import Scope
+from domain.availability.atp import cell_of
+from domain.replenishment.model import ZERO, Facts, Found, Surplus
+from domain.replenishment.ports import FactsWanted
+from infra.availability.terms import decoded
+from infra.db.pool import Database, Driver
+from infra.ledger.queries.sql import AVAILABLE, EXPIRED, NOT_FOR_SALE, Query, into
+
+# Cheap in the wide form: the rows of the location by its indexes. In the narrow one: of each product by its own.
+_WIDE = """(
+    SELECT * FROM {table} x WHERE x.tenant_id = :tenant AND x.location_id = :location AND {where}
+) {alias}"""
+_NARROW = """(
+    SELECT x.* FROM unnest(:products::uuid[]) AS k(product_id) CROSS JOIN LATERAL (
+        SELECT * FROM {table} x WHERE x.tenant_id = :tenant AND x.product_id = k.product_id
+            AND x.location_id = :location AND {where} OFFSET 0
+    ) x
+) {alias}"""
+# A reversal takes effect when its original did, so it takes the demand of that very day back; what a reversal of a
+# reversal means is what its first original was.
+_FACTS = """
+    WITH RECURSIVE place AS MATERIALIZED (
+        SELECT l.id, l.code, l.name, l.time_zone, d.today,
+            (d.today - :days::int + 1)::timestamp AT TIME ZONE l.time_zone AS start
+        FROM locations l
+        CROSS JOIN LATERAL (SELECT (now() AT TIME ZONE l.time_zone)::date AS today) d
+        WHERE l.tenant_id = :tenant AND l.id = :location
+    ), tree AS (
+        SELECT c.id FROM categories c WHERE c.tenant_id = :tenant AND c.id = :category
+        UNION
+        SELECT c.id FROM tree t JOIN categories c ON c.tenant_id = :tenant AND c.parent_id = t.id
+    ), undone AS (
+        SELECT g.id, g.reverses_id
+        FROM (
+            SELECT DISTINCT m.posting_id FROM movements m
+            WHERE m.tenant_id = :tenant AND m.location_id = :location AND m.kind = 'REVERSAL'
+                AND m.effective_at >= (SELECT w.start FROM place w)
+        ) v
+        JOIN postings g ON g.tenant_id = :tenant AND g.id = v.posting_id
+        UNION
+        SELECT u.id, g.reverses_id FROM undone u
+        JOIN postings g ON g.tenant_id = :tenant AND g.id = u.reverses_id
+        WHERE g.kind = 'REVERSAL'
+    ), taken_back AS MATERIALIZED (
+        SELECT u.id FROM undone u JOIN postings g ON g.tenant_id = :tenant AND g.id = u.reverses_id
+        WHERE g.kind IN ('ISSUE', 'CONSUMPTION')
+    ), used AS (
+        SELECT d.product_id, sum(d.quantity) AS total, sum(d.quantity * d.quantity) AS squares, count(*) AS days
+        FROM (
+            SELECT v.product_id, -sum(v.delta) AS quantity
+            FROM (
+                SELECT m.product_id, m.delta, m.effective_at FROM {issued}
+                UNION ALL
+                SELECT m.product_id, m.delta, m.effective_at FROM {consumed}
+                UNION ALL
+                SELECT m.product_id, m.delta, m.effective_at FROM {reversed}
+                WHERE m.posting_id IN (SELECT t.id FROM taken_back t)
+            ) v
+            GROUP BY v.product_id, (v.effective_at AT TIME ZONE (SELECT w.time_zone FROM place w))::date
+            HAVING sum(v.delta) <> 0
+        ) d
+        GROUP BY d.product_id
+    ), stock AS (
+        SELECT s.product_id, sum(s.on_hand) AS on_hand,
+            sum(s.on_hand) FILTER (WHERE {withheld}) AS blocked,
+            sum(s.on_hand) FILTER (WHERE NOT ({withheld}) AND {gone}) AS expired,
+            sum(s.held) FILTER (WHERE NOT ({withheld}) AND NOT {gone}) AS held,
+            sum(s.reserved) FILTER (WHERE NOT ({withheld}) AND NOT {gone}) AS reserved,
+            sum({available}) AS available
+        FROM {lines}
+        CROSS JOIN LATERAL (
+            SELECT x.type FROM bins x WHERE x.tenant_id = :tenant AND x.id = s.bin_id OFFSET 0
+        ) b
+        CROSS JOIN LATERAL (
+            SELECT x.status, x.expires_on FROM lots x WHERE x.tenant_id = :tenant AND x.id = s.lot_id OFFSET 0
+        ) t
+        CROSS JOIN place l
+        GROUP BY s.product_id
+    ), facts AS MATERIALIZED (
+        SELECT f.product_id, sum(f.on_hand) AS on_hand, sum(f.blocked) AS blocked, sum(f.expired) AS expired,
+            sum(f.held) AS held, sum(f.reserved) AS reserved, sum(f.available) AS available,
+            sum(f.inbound) AS inbound, sum(f.overdue) AS overdue, sum(f.planned) AS planned,
+            sum(f.total) AS total, sum(f.squares) AS squares, sum(f.days) AS days
+        FROM (
+            SELECT v.product_id, 0 AS on_hand, 0 AS blocked, 0 AS expired, 0 AS held, 0 AS reserved,
+                0 AS available, 0 AS inbound, 0 AS overdue, 0 AS planned, 0 AS total, 0 AS squares, 0 AS days
+            FROM {levels}
+            UNION ALL
+            SELECT s.product_id, s.on_hand, s.blocked, s.expired, s.held, s.reserved, s.available, 0, 0, 0, 0, 0, 0
+            FROM stock s
+            UNION ALL
+            SELECT u.product_id, 0, 0, 0, 0, 0, 0, u.quantity - u.received,
+                CASE WHEN u.due_on < (SELECT w.today FROM place w) THEN u.quantity - u.received END, 0, 0, 0, 0
+            FROM {supplies}
+            UNION ALL
+            SELECT o.product_id, 0, 0, 0, 0, 0, 0, 0, 0, o.quantity, 0, 0, 0 FROM {planned}
+            UNION ALL
+            SELECT d.product_id, 0, 0, 0, 0, 0, 0, 0, 0, 0, d.total, d.squares, d.days FROM used d
+        ) f
+        GROUP BY f.product_id
+    )
+    SELECT h.position, w.code AS place_code, w.name AS place_name, w.today, i.*
+    FROM place w
+    JOIN ledger_heads h ON h.tenant_id = :tenant
+    LEFT JOIN LATERAL (
+        SELECT f.product_id, p.sku, p.name, u.code AS uom, u.decimals, v.method, trim_scale(v.min_qty)::text,
+            trim_scale(v.reorder_qty)::text, trim_scale(v.max_qty)::text, v.safety_method,
+            trim_scale(v.safety_stock)::text, v.service_level::float8, v.lead_time_days,
+            v.lead_time_sd_days::float8, v.review_days, trim_scale(v.order_multiple)::text,
+            trim_scale(v.min_order_qty)::text, v.order_cost::float8, v.holding_cost::float8, v.source,
+            {source_location} AS source_location_id, v.supplier,
+            trim_scale(coalesce(f.on_hand, 0))::text, trim_scale(coalesce(f.blocked, 0))::text,
+            trim_scale(coalesce(f.expired, 0))::text, trim_scale(coalesce(f.held, 0))::text,
+            trim_scale(coalesce(f.reserved, 0))::text, trim_scale(coalesce(f.available, 0))::text,
+            trim_scale(coalesce(f.inbound, 0))::text, trim_scale(coalesce(f.overdue, 0))::text,
+            trim_scale(coalesce(f.planned, 0))::text,
+            f.total::float8, f.squares::float8, f.days::int
+        FROM facts f
+        CROSS JOIN LATERAL (
+            SELECT * FROM stock_levels x WHERE x.tenant_id = :tenant AND x.product_id = f.product_id
+                AND x.location_id = :location AND x.method IS NOT NULL OFFSET 0
+        ) v
+        CROSS JOIN LATERAL (
+            SELECT x.sku, x.name, x.uom_id, x.category_id FROM products x
+            WHERE x.tenant_id = :tenant AND x.id = f.product_id AND x.is_active OFFSET 0
+        ) p
+        JOIN (SELECT x.id, x.code, x.decimals FROM uoms x WHERE x.tenant_id = :tenant OFFSET 0) u
+            ON u.id = p.uom_id
+        WHERE (:category::uuid IS NULL OR p.category_id IN (SELECT t.id FROM tree t))
+    ) i ON true
+"""
+_USED = "x.kind = '{kind}' AND x.effective_at >= (SELECT w.start FROM place w)"
+
+
+def _query(rows: str, *, is_scoped: bool) -> Query:
+    def of(table: str, alias: str, where: str) -> str:
+        return rows.format(table=table, alias=alias, where=where)
+
+    return Query(
+        _FACTS,
+        issued=of("movements", "m", _USED.format(kind="ISSUE")),
+        consumed=of("movements", "m", _USED.format(kind="CONSUMPTION")),
+        reversed=of("movements", "m", _USED.format(kind="REVERSAL")),
+        lines=of("stock_lines", "s", "x.on_hand > 0"),
+        levels=of("stock_levels", "v", "x.method IS NOT NULL"),
+        supplies=of("supplies", "u", "x.state = 'OPEN'"),
+        planned=of("replenishment_orders", "o", "x.state IN ('OPEN', 'TRIGGERED')"),
+        withheld=f"{NOT_FOR_SALE} OR t.status NOT IN ('ACTIVE', 'EXPIRED')",
+        gone=f"({EXPIRED} OR t.status = 'EXPIRED')",
+        available=AVAILABLE,
+        # Where stock comes from is not told to those who may not look there.
+        source_location="CASE WHEN v.source_location_id = ANY (:locations) THEN v.source_location_id END"
+        if is_scoped
+        else "v.source_location_id",
+    )
+
+
+_QUERIES = {
+    (is_narrow, is_scoped): _query(_NARROW if is_narrow else _WIDE, is_scoped=is_scoped)
+    for is_narrow in (False, True)
+    for is_scoped in (False, True)
+}
+NARROW_MAX = 200
+"""So many products are looked up one by one; more are read with all of the location."""
+_row = into(Facts, 4)
+
+# Of each product the places with the most that might be given: what they can really promise is computed. A store
+# for which no levels are set has not said what it wants to keep, and keeps what it has.
+PLACES_MAX = 8
+_ELSEWHERE = Query(
+    """
+    WITH places AS MATERIALIZED (
+        SELECT t.product_id, t.location_id
+        FROM unnest(:products::uuid[]) AS k(product_id)
+        CROSS JOIN LATERAL (
+            SELECT x.product_id, x.location_id FROM stock_totals x
+            WHERE x.tenant_id = :tenant AND x.product_id = k.product_id AND x.location_id <> :location
+                AND x.sellable - x.held - x.reserved > 0
+                AND (:locations::uuid[] IS NULL OR x.location_id = ANY (:locations))
+                AND EXISTS (
+                    SELECT FROM locations l WHERE l.tenant_id = :tenant AND l.id = x.location_id AND l.is_active
+                        AND (l.type IN ('WAREHOUSE', 'DEPOT') OR l.type = 'STORE' AND EXISTS (
+                            SELECT FROM stock_levels v
+                            WHERE v.tenant_id = :tenant AND v.product_id = x.product_id
+                                AND v.location_id = x.location_id
+                                AND coalesce(v.max_qty, v.reorder_qty, v.min_qty) IS NOT NULL
+                        ))
+                )
+            ORDER BY x.sellable - x.held - x.reserved DESC LIMIT {most}
+        ) t
+    )
+    SELECT availability_terms(
+            ARRAY(SELECT p.product_id FROM places p ORDER BY p.product_id, p.location_id),
+            ARRAY(SELECT p.location_id FROM places p ORDER BY p.product_id, p.location_id), false
+        ) AS terms,
+        ARRAY(
+            SELECT ROW(l.code, l.name, coalesce(v.max_qty, v.reorder_qty, v.min_qty, 0)) FROM places p
+            CROSS JOIN LATERAL (
+                SELECT x.code, x.name FROM locations x
+                WHERE x.tenant_id = :tenant AND x.id = p.location_id OFFSET 0
+            ) l
+            LEFT JOIN LATERAL (
+                SELECT x.max_qty, x.reorder_qty + x.safety_stock AS reorder_qty,
+                    x.min_qty + x.safety_stock AS min_qty
+                FROM stock_levels x
+                WHERE x.tenant_id = :tenant AND x.product_id = p.product_id AND x.location_id = p.location_id
+                OFFSET 0
+            ) v ON true
+            ORDER BY p.product_id, p.location_id
+        ) AS kept
+    """,
+    most=str(PLACES_MAX),
+)
+
+
+class SqlReplenishmentFacts:
+    """The `ReplenishmentFacts` port: one statement each."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def facts(self, wanted: FactsWanted) -> Found | None:
+        async with self._database.bound(wanted.tenant_id) as driver:
+            return await read_facts(driver, wanted)
+
+    async def surplus(
+        self, tenant_id: UUID, scope: Scope, location_id: UUID, product_ids: Sequence[UUID]
+    ) -> list[Surplus]:
+        async with self._database.bound(tenant_id) as driver:
+            return await read_surplus(driver, tenant_id, scope, location_id, product_ids)
+
+
+async def read_facts(driver: Driver, wanted: FactsWanted) -> Found | None:
+    products = None if wanted.product_ids is None else list(wanted.product_ids)
+    is_narrow = products is not None and len(products) <= NARROW_MAX
+    given: dict[str, Any] = {
+        "tenant": wanted.tenant_id,
+        "location": wanted.location_id,
+        "products": products,
+        "category": wanted.category_id,
+        "days": wanted.days,
+        "locations": None if wanted.scope is None else sorted(wanted.scope),
+    }
+    rows = await _QUERIES[is_narrow, wanted.scope is not None].fetch(driver, given)
+    if not rows:
+        return None
+    found = [_row(row) for row in rows if row["product_id"] is not None]
+    if products is not None and not is_narrow:
+        chosen = set(products)
+        found = [facts for facts in found if facts.product_id in chosen]
+    first = rows[0]
+    return Found(
+        position=first["position"],
+        location_code=first["place_code"],
+        location_name=first["place_name"],
+        today=first["today"],
+        rows=found,
+    )
+
+
+async def read_surplus(
+    driver: Driver, tenant_id: UUID, scope: Scope, location_id: UUID, product_ids: Sequence[UUID]
+) -> list[Surplus]:
+    if not product_ids:
+        return []
+    given = {
+        "tenant": tenant_id,
+        "location": location_id,
+        "products": list(product_ids),
+        "locations": None if scope is None else sorted(scope),
+    }
+    row = await _ELSEWHERE.fetch_row(driver, given)
+    terms = decoded(row["terms"])
+    found = []
+    kept_in_order: list[tuple[str, str, Decimal]] = row["kept"]
+    for (product, location), (code, name, kept) in zip(sorted(terms.offers), kept_in_order, strict=True):
+        offer = terms.offers[product, location]
+        cell = cell_of(offer.pool, (*offer.channels, offer.channelless), len(offer.channels))
+        # Its safety stock is out of the net already; what it keeps has it in it.
+        quantity = min(cell.atp, cell.net + offer.pool.safety_stock - kept)
+        if quantity > ZERO:
+            found.append(
+                Surplus(
+                    product_id=product,
+                    location_id=location,
+                    location_code=code,
+                    location_name=name,
+                    available=cell.atp,
+                    kept=kept,
+                    quantity=quantity,
+                )
+            )
+    return found
