@@ -7,6 +7,7 @@ class Reason(StrEnum):
     """Why something was refused. The values are published; they never change meaning."""
 
     ALREADY_REVERSED = "ALREADY_REVERSED"
+    BIN_UNFIT = "BIN_UNFIT"
     COUNTED_SINCE = "COUNTED_SINCE"
     CSRF_FAILED = "CSRF_FAILED"
     DUPLICATE = "DUPLICATE"

@@ -21,6 +21,7 @@ from domain.errors import DomainError, FieldError, Reason
 
 STATUS: dict[Reason, HTTPStatus] = {
     Reason.ALREADY_REVERSED: HTTPStatus.CONFLICT,
+    Reason.BIN_UNFIT: HTTPStatus.CONFLICT,
     Reason.COUNTED_SINCE: HTTPStatus.CONFLICT,
     Reason.CSRF_FAILED: HTTPStatus.FORBIDDEN,
     Reason.DUPLICATE: HTTPStatus.CONFLICT,
