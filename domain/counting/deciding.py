@@ -75,6 +75,12 @@ class Review(msgspec.Struct, frozen=True, kw_only=True):
     """What its stock line holds now."""
     stock_counted_at: datetime | None = None
     """Of which moment the latest count in the books of its stock line is."""
+    frozen_by: UUID | None = None
+    """The batch that has stopped its bin."""
+
+    @property
+    def approvals_given(self) -> int:
+        return len(self.signatures)
 
     @property
     def counters(self) -> frozenset[UUID]:
@@ -82,13 +88,17 @@ class Review(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_recounted(self) -> bool:
-        """Whether the last count was another person's than one before it."""
-        return bool(self.rounds) and any(self.rounds[-1].isdisjoint(earlier) for earlier in self.rounds[:-1])
+        """Whether the last count was another person's than all before it."""
+        before = frozenset[UUID]().union(*self.rounds[:-1])
+        return len(self.rounds) > 1 and self.rounds[-1].isdisjoint(before)
 
     @property
     def obstacle(self) -> DomainError | None:
         """Why the variance cannot be posted, whoever agrees to it."""
         facts = {"lineId": self.id}
+        if self.frozen_by not in {None, self.batch_id}:
+            message = "Another count has stopped the bin"
+            return DomainError(Reason.POSITION_FROZEN, message, batchId=self.frozen_by, **facts)
         if self.stock_counted_at is not None and self.counted_at < self.stock_counted_at:
             message = "The position was counted again after this count; count the line once more"
             return DomainError(Reason.COUNTED_SINCE, message, countedAt=self.stock_counted_at, **facts)
@@ -106,6 +116,12 @@ class Review(msgspec.Struct, frozen=True, kw_only=True):
     def is_within(self, settings: TenantSettings) -> bool:
         return is_within(self.variance, tolerance_of(settings, self.abc_class))
 
+    def approvals_needed(self, settings: TenantSettings) -> int:
+        """How many people must approve the variance: none of one that is accepted by itself."""
+        if self.is_within(settings):
+            return 0
+        return approvals_needed(settings.approval_tiers, self.variance.value)
+
 
 def decide(
     review: Review, action: ResolveAction, *, caller: Caller, in_force: InForce, settings: TenantSettings
@@ -121,7 +137,7 @@ def decide(
     if action is ResolveAction.RECOUNT:
         return Decision(verdict=Verdict.RECOUNT)
     _require_judge(review, caller)
-    needed = 0 if review.is_within(settings) else approvals_needed(settings.approval_tiers, review.variance.value)
+    needed = review.approvals_needed(settings)
     if action is ResolveAction.REJECT:
         # To keep the books against a count is as much of a decision as to change them.
         authority = _authority_to_reject(review, caller, in_force) if needed else None
@@ -199,7 +215,7 @@ def _approved(review: Review, caller: Caller, in_force: InForce, needed: int) ->
             refused.facts["lineId"] = review.id
             raise
         return Decision(verdict=Verdict.PROPOSE, needed=needed)
-    is_last = len(review.signatures) + 1 >= needed
+    is_last = review.approvals_given + 1 >= needed
     return Decision(
         verdict=Verdict.POST if is_last else Verdict.APPROVE,
         authority=authority,
