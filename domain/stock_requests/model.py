@@ -188,7 +188,9 @@ class RequestHead(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     received_at: datetime | None
     canceled_at: datetime | None
     issue_transaction_id: UUID | None
-    transit_location_id: UUID | None
+    """Where the destination keeps no stock: what was issued is consumed."""
+    transfer_id: UUID | None
+    """In which what was issued travels."""
     is_deleted: bool
     version: int
     created_at: datetime

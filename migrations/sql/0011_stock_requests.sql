@@ -13,6 +13,7 @@ CREATE TABLE approval_rules (
 );
 -- `author_ids`: everybody who made, changed or submitted it, under each of their names; none of them decides on it.
 -- `value` is frozen when it is submitted. `current_tier` and `deadline_at` are those of the tier that is to decide.
+-- What is issued travels in the transfer `transfer_id`, or was consumed by the posting `issue_posting_id`.
 CREATE TABLE stock_requests (
     tenant_id UUID NOT NULL,
     id UUID NOT NULL,
@@ -38,7 +39,7 @@ CREATE TABLE stock_requests (
     received_at TIMESTAMP WITH TIME ZONE,
     canceled_at TIMESTAMP WITH TIME ZONE,
     issue_posting_id UUID,
-    transit_location_id UUID,
+    transfer_id UUID,
     is_deleted BOOLEAN DEFAULT false NOT NULL,
     version INTEGER DEFAULT 1 NOT NULL,
     created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
@@ -59,8 +60,8 @@ CREATE TABLE stock_requests (
         REFERENCES locations (tenant_id, id),
     CONSTRAINT fk_stock_requests_tenant_id_destination_location_id FOREIGN KEY (tenant_id, destination_location_id)
         REFERENCES locations (tenant_id, id),
-    CONSTRAINT fk_stock_requests_tenant_id_transit_location_id FOREIGN KEY (tenant_id, transit_location_id)
-        REFERENCES locations (tenant_id, id),
+    CONSTRAINT fk_stock_requests_tenant_id_transfer_id FOREIGN KEY (tenant_id, transfer_id)
+        REFERENCES transfers (tenant_id, id),
     CONSTRAINT fk_stock_requests_tenant_id_issue_posting_id FOREIGN KEY (tenant_id, issue_posting_id)
         REFERENCES postings (tenant_id, id)
 );
