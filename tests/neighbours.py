@@ -142,6 +142,7 @@ async def _promise(connection: "asyncpg.Connection[Any]", of: Neighbour, posted:
     place = {"product_id": of.product_id, "location_id": of.location_id}
     run = new_id()
     due = datetime(2026, 1, 1, tzinfo=UTC).date()
+    transfer, transfer_line = new_id(), new_id()
     rows: list[tuple[str, dict[str, object]]] = [
         ("channels", {"id": channel, "code": "WEB", "name": "Web", "type": "DIRECT"}),
         ("channel_locations", {"channel_id": channel, "location_id": of.location_id}),
@@ -181,11 +182,52 @@ async def _promise(connection: "asyncpg.Connection[Any]", of: Neighbour, posted:
                 "transfer_posting_id": posted.posting_id,
             },
         ),
+        (
+            "put_away_tasks",
+            {
+                "id": new_id(),
+                "number": "PA-000001",
+                "state": "CANCELED",
+                **place,
+                "lot_id": of.lot_id,
+                "from_line_id": line,
+                "from_bin_id": of.bin_id,
+                "quantity": Decimal(1),
+                "suggested_bin_id": of.bin_id,
+                "strategy": "REQUESTED",
+            },
+        ),
         ("document_numbers", {"type": "TRANSFER", "last": 1}),
         (
             "document_history",
             {"id": new_id(), "type": "TRANSFER", "document_id": new_id(), "action": "create", "to_state": "DRAFT"},
         ),
+        (
+            "transfers",
+            {
+                "id": transfer,
+                "number": "TR-1",
+                "type": "INTERNAL",
+                "state": "COMPLETED",
+                "origin_location_id": of.location_id,
+                "destination_location_id": of.location_id,
+            },
+        ),
+        (
+            "transfer_lines",
+            {
+                "id": transfer_line,
+                "transfer_id": transfer,
+                "number": 1,
+                "product_id": of.product_id,
+                "quantity": Decimal(1),
+            },
+        ),
+        (
+            "transfer_picks",
+            {"id": new_id(), "transfer_id": transfer, "line_id": transfer_line, "stock_line_id": line},
+        ),
+        ("transfer_receipts", {"id": new_id(), "transfer_id": transfer, "kind": "RECEIVED", "lines": "[]"}),
         (
             "abc_runs",
             {

@@ -130,7 +130,7 @@ class PutAwayController(Controller):
 
     @route(
         "GET",
-        "/{task_id:uuid}",
+        "/{put_away_id:uuid}",
         operation="getPutAway",
         summary="Get a put-away task",
         permissions=Permission.INVENTORY_READ,
@@ -140,11 +140,11 @@ class PutAwayController(Controller):
     async def read(
         self,
         *,
-        task_id: FromPath[UUID],
+        put_away_id: FromPath[UUID],
         act: NamedDependency[SkipValidation[Act]],
         put_away_reads: NamedDependency[SkipValidation[PutAwayReads]],
     ) -> Json[WholePutAwayData]:
-        found = await put_away_reads.whole(act.tenant_id, task_id, act.scope)
+        found = await put_away_reads.whole(act.tenant_id, put_away_id, act.scope)
         if found is None:
             raise not_found("put-away task")
         return Json(WholePutAwayData(data=whole_answer(found, act.caller)))
@@ -188,7 +188,7 @@ class PutAwayController(Controller):
 
     @route(
         "POST",
-        "/{task_id:uuid}",
+        "/{put_away_id:uuid}",
         operation="changePutAway",
         summary="Start, complete, split, assign or cancel a put-away task",
         permissions=Permission.INVENTORY_WRITE,
@@ -200,7 +200,7 @@ class PutAwayController(Controller):
     async def change(
         self,
         *,
-        task_id: FromPath[UUID],
+        put_away_id: FromPath[UUID],
         data: JSONBody[ChangePutAway],
         act: NamedDependency[SkipValidation[Act]],
         begin_put_away: NamedDependency[SkipValidation[BeginPutAway]],
@@ -208,7 +208,7 @@ class PutAwayController(Controller):
         _check_change(data)
 
         async def do(work: PutAwayUnit) -> ChangedPutAwayData:
-            return changed_answer(await _changed(work, act, task_id, data), act.caller)
+            return changed_answer(await _changed(work, act, put_away_id, data), act.caller)
 
         return with_position(await once(begin_put_away, act, do))
 

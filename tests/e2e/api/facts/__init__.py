@@ -11,10 +11,11 @@ from uuid import UUID
 
 import asyncpg
 
-from tests.e2e.api.facts import count_plans
+from tests.e2e.api.facts import count_plans, put_away, stocklists
+
 type Furnish = Callable[["asyncpg.Connection[Any]", UUID, Mapping[str, str]], Awaitable[dict[str, str]]]
 
-FURNISH: tuple[Furnish, ...] = (count_plans.furnish,)
-MORE_ELSEWHERE: tuple[tuple[str, str], ...] = (*count_plans.ELSEWHERE,)
+FURNISH: tuple[Furnish, ...] = (count_plans.furnish, put_away.furnish, stocklists.furnish)
+MORE_ELSEWHERE: tuple[tuple[str, str], ...] = (*put_away.ELSEWHERE, *count_plans.ELSEWHERE, *stocklists.ELSEWHERE)
 MORE_SYNONYMS: dict[str, str] = {}
 """Names of ids in routes that mean what a fact of another name says."""
