@@ -18,6 +18,7 @@ from app.session_api.categories import CategoryController
 from app.session_api.channel_location import ChannelLocationController
 from app.session_api.channel_summary import ChannelSummaryController
 from app.session_api.channels import ChannelController
+from app.session_api.count_tasks import CountTaskController
 from app.session_api.delegations import DelegationController
 from app.session_api.destructions import DestructionController
 from app.session_api.documents import DocumentController
@@ -46,7 +47,10 @@ from app.session_api.replenishment_suggestions import SuggestionController
 from app.session_api.reservations import CheckController, ReservationController
 from app.session_api.reversals import ReversalController
 from app.session_api.settings import SettingsController
+from app.session_api.stock_request_products import StockRequestProductController
+from app.session_api.stocklists import StocklistController
 from app.session_api.supplies import SupplyController
+from app.session_api.transfers import TransferController
 from app.session_api.units import ConversionController, UomController
 
 CONTROLLERS: Sequence[ControllerRouterHandler] = (
@@ -68,6 +72,7 @@ CONTROLLERS: Sequence[ControllerRouterHandler] = (
     ChannelSummaryController,
     CheckController,
     ConversionController,
+    CountTaskController,
     DelegationController,
     DestructionController,
     DocumentController,
@@ -97,6 +102,9 @@ CONTROLLERS: Sequence[ControllerRouterHandler] = (
     ReversalController,
     SettingsController,
     SuggestionController,
+    StockRequestProductController,
+    StocklistController,
     SupplyController,
+    TransferController,
     UomController,
 )

@@ -40,6 +40,7 @@ from infra.catalog.queries import SqlCatalogQueries
 from infra.catalog.repository import SqlCatalogWork
 from infra.counting.abc import SqlPlanReads
 from infra.counting.plans import PlanSqlWork
+from infra.counting.tasks import SqlTaskReads, TaskSqlWork
 from infra.db import migrate as migrations
 from infra.db.checks import patiently, refuse_unfit, schema_trouble
 from infra.db.errors import refusal
@@ -81,6 +82,10 @@ from infra.put_away.work import PutAwaySqlWork
 from infra.replenishment.configs import ConfigSqlWork, SqlConfigReads
 from infra.replenishment.facts import SqlReplenishmentFacts
 from infra.settings.repository import SqlSettingsReader, SqlSettingsWork
+from infra.stock_requests.search import SqlProductSearch
+from infra.stock_requests.stocklists import SqlStocklistReads, StocklistSqlWork
+from infra.transfers.queries import SqlTransferQueries
+from infra.transfers.work import TransferSqlWork
 
 __all__ = [
     "access_tools",
@@ -189,6 +194,7 @@ def ports(
         "begin_channels": beginning(database, SqlChannelWork),
         "begin_claims": beginning(database, ClaimSqlWork),
         "begin_count_plans": beginning(database, PlanSqlWork),
+        "begin_count_tasks": beginning(database, TaskSqlWork),
         "begin_count": beginning(database, CountSqlWork),
         "begin_record": beginning(database, RecordSqlWork),
         "begin_holds": beginning(database, HoldSqlWork),
@@ -196,17 +202,20 @@ def ports(
         "begin_lots": beginning(database, LotPostingSqlWork),
         "begin_put_away": beginning(database, PutAwaySqlWork),
         "begin_receiving": beginning(database, ReceivingSqlWork),
+        "begin_stocklists": beginning(database, StocklistSqlWork),
         "begin_supplies": beginning(database, ReceivingSqlWork),
         "begin_settings": beginning(database, SqlSettingsWork),
         "begin_people": beginning(database, SqlPeopleWork),
         "begin_replenishment_config": beginning(database, ConfigSqlWork),
         "begin_rights": beginning(database, SqlRightsWork),
+        "begin_transfers": beginning(database, TransferSqlWork),
         "catalog": SqlCatalogQueries(database),
         "channel_drilldown": SqlDrillReads(database),
         "channel_matrix": SqlMatrixReads(database),
         "channel_queries": SqlChannelQueries(database),
         "channel_sums": SqlSummaryReads(database),
         "count_plans": SqlPlanReads(database),
+        "count_tasks": SqlTaskReads(database),
         "config_reads": SqlConfigReads(database),
         "delegations": SqlDelegations(database, policy),
         "element_strings": Gs1ElementStrings(),
@@ -224,6 +233,7 @@ def ports(
         "people": SqlPeopleReads(database),
         "policy": policy,
         "put_away_reads": SqlPutAwayReads(database),
+        "product_search": SqlProductSearch(database),
         "reference": CachedReference(database, listener=revocations),
         "replenishment_facts": SqlReplenishmentFacts(database),
         "revocations": revocations,
@@ -231,8 +241,10 @@ def ports(
         "rights": SqlRightsReads(database),
         "settings": SqlSettingsReader(database),
         "stock": SqlStockReader(database),
+        "stocklist_reads": SqlStocklistReads(database),
         "traces": SqlTraceReader(database),
         "supply_queries": SqlSupplyQueries(database),
+        "transfer_queries": SqlTransferQueries(database),
     }
 
 

@@ -1,1 +1,1 @@
-SELECT 1;
+DROP TABLE transfer_receipts, transfer_picks, transfer_lines, transfers;

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -297,7 +297,7 @@ class Api:
         )
 
 
-def an_api(database: Database) -> Api:
+def an_api(database: Database, controllers: Sequence[Any] = CONTROLLERS) -> Api:
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncGenerator[None]:
         yield
@@ -314,7 +314,7 @@ def an_api(database: Database) -> Api:
         body_limit=1 << 20,
         lifespan=lifespan,
     )
-    app = build(CONTROLLERS, ports(database, AccessListener(database._url)), outside)
+    app = build(controllers, ports(database, AccessListener(database._url)), outside)
     door = _Door()
     app.state.authenticator = door
     return Api(app, door)
