@@ -19,6 +19,7 @@ from app.session_api.channel_location import ChannelLocationController
 from app.session_api.channel_summary import ChannelSummaryController
 from app.session_api.channels import ChannelController
 from app.session_api.count_tasks import CountTaskController
+from app.session_api.cycle_counts import CycleCountController
 from app.session_api.delegations import DelegationController
 from app.session_api.destructions import DestructionController
 from app.session_api.documents import DocumentController
@@ -73,6 +74,7 @@ CONTROLLERS: Sequence[ControllerRouterHandler] = (
     CheckController,
     ConversionController,
     CountTaskController,
+    CycleCountController,
     DelegationController,
     DestructionController,
     DocumentController,

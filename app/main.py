@@ -40,7 +40,9 @@ from infra.catalog.queries import SqlCatalogQueries
 from infra.catalog.repository import SqlCatalogWork
 from infra.counting.abc import SqlPlanReads
 from infra.counting.plans import PlanSqlWork
+from infra.counting.queries import SqlCountReader
 from infra.counting.tasks import SqlTaskReads, TaskSqlWork
+from infra.counting.work import CountingSqlWork
 from infra.db import migrate as migrations
 from infra.db.checks import patiently, refuse_unfit, schema_trouble
 from infra.db.errors import refusal
@@ -195,6 +197,7 @@ def ports(
         "begin_claims": beginning(database, ClaimSqlWork),
         "begin_count_plans": beginning(database, PlanSqlWork),
         "begin_count_tasks": beginning(database, TaskSqlWork),
+        "begin_counting": beginning(database, CountingSqlWork),
         "begin_count": beginning(database, CountSqlWork),
         "begin_record": beginning(database, RecordSqlWork),
         "begin_holds": beginning(database, HoldSqlWork),
@@ -217,6 +220,7 @@ def ports(
         "count_plans": SqlPlanReads(database),
         "count_tasks": SqlTaskReads(database),
         "config_reads": SqlConfigReads(database),
+        "count_reader": SqlCountReader(database),
         "delegations": SqlDelegations(database, policy),
         "element_strings": Gs1ElementStrings(),
         "event_feed": SqlEventFeed(database),

@@ -199,6 +199,8 @@ class Count(msgspec.Struct, frozen=True, kw_only=True):
     product_id: UUID | None = None
     lot_number: str | None = None
     """None: of no lot."""
+    expires_on: date | None = None
+    """Of a lot that is not known yet."""
     quantity: Decimal | None
     note: str | None = None
 
