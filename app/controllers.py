@@ -10,6 +10,7 @@ from app.session_api.admin_keys import AdminKeyController
 from app.session_api.admin_roles import AdminRoleController
 from app.session_api.admin_users import AdminInvitationController, AdminUserController
 from app.session_api.analytics import AnalyticsController
+from app.session_api.approval_rules import ApprovalRuleController
 from app.session_api.audit import AuditController
 from app.session_api.auth import AuthController
 from app.session_api.availability import AvailabilityController
@@ -18,6 +19,7 @@ from app.session_api.categories import CategoryController
 from app.session_api.channel_location import ChannelLocationController
 from app.session_api.channel_summary import ChannelSummaryController
 from app.session_api.channels import ChannelController
+from app.session_api.count_plans import CountPlanController
 from app.session_api.count_tasks import CountTaskController
 from app.session_api.cycle_counts import CycleCountController
 from app.session_api.delegations import DelegationController
@@ -43,14 +45,20 @@ from app.session_api.put_away import PutAwayController
 from app.session_api.reason_codes import ReasonCodeController
 from app.session_api.receipts import ReceiptController
 from app.session_api.record_stock import RecordStockController
+from app.session_api.replenishment import ReplenishmentController
 from app.session_api.replenishment_config import ReplenishmentConfigController
 from app.session_api.replenishment_suggestions import SuggestionController
 from app.session_api.reservations import CheckController, ReservationController
 from app.session_api.reversals import ReversalController
 from app.session_api.settings import SettingsController
+from app.session_api.stock_request_acts import StockRequestActController
+from app.session_api.stock_request_dashboards import StockRequestDashboardController
+from app.session_api.stock_request_lists import StockRequestListController
 from app.session_api.stock_request_products import StockRequestProductController
+from app.session_api.stock_requests import StockRequestController
 from app.session_api.stocklists import StocklistController
 from app.session_api.supplies import SupplyController
+from app.session_api.transfer_bins import TransferBinController
 from app.session_api.transfers import TransferController
 from app.session_api.units import ConversionController, UomController
 
@@ -62,6 +70,7 @@ CONTROLLERS: Sequence[ControllerRouterHandler] = (
     AdminRoleController,
     AdminUserController,
     AnalyticsController,
+    ApprovalRuleController,
     AreaController,
     AuditController,
     AuthController,
@@ -73,6 +82,7 @@ CONTROLLERS: Sequence[ControllerRouterHandler] = (
     ChannelSummaryController,
     CheckController,
     ConversionController,
+    CountPlanController,
     CountTaskController,
     CycleCountController,
     DelegationController,
@@ -100,13 +110,19 @@ CONTROLLERS: Sequence[ControllerRouterHandler] = (
     ReceiptController,
     RecordStockController,
     ReplenishmentConfigController,
+    ReplenishmentController,
     ReservationController,
     ReversalController,
     SettingsController,
     SuggestionController,
+    StockRequestActController,
+    StockRequestController,
+    StockRequestDashboardController,
+    StockRequestListController,
     StockRequestProductController,
     StocklistController,
     SupplyController,
+    TransferBinController,
     TransferController,
     UomController,
 )

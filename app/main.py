@@ -39,6 +39,7 @@ from infra.availability.supplies import ReceivingSqlWork, SqlSupplyQueries
 from infra.catalog.queries import SqlCatalogQueries
 from infra.catalog.repository import SqlCatalogWork
 from infra.counting.abc import SqlPlanReads
+from infra.counting.planned import PlannedSqlWork
 from infra.counting.plans import PlanSqlWork
 from infra.counting.queries import SqlCountReader
 from infra.counting.tasks import SqlTaskReads, TaskSqlWork
@@ -83,9 +84,17 @@ from infra.put_away.queries import SqlPutAwayReads
 from infra.put_away.work import PutAwaySqlWork
 from infra.replenishment.configs import ConfigSqlWork, SqlConfigReads
 from infra.replenishment.facts import SqlReplenishmentFacts
+from infra.replenishment.orders import SqlRecordReads
+from infra.replenishment.work import ReplenishmentSqlWork
 from infra.settings.repository import SqlSettingsReader, SqlSettingsWork
+from infra.stock_requests.dashboard import SqlDashboardReads
+from infra.stock_requests.lists import SqlRequestLists
+from infra.stock_requests.pending import SqlPendingReads
+from infra.stock_requests.reads import SqlDeciders, SqlStockRequestReads
 from infra.stock_requests.search import SqlProductSearch
 from infra.stock_requests.stocklists import SqlStocklistReads, StocklistSqlWork
+from infra.stock_requests.work import StockRequestSqlWork
+from infra.transfers.bins import SqlTransferBins
 from infra.transfers.queries import SqlTransferQueries
 from infra.transfers.work import TransferSqlWork
 
@@ -196,6 +205,7 @@ def ports(
         "begin_channels": beginning(database, SqlChannelWork),
         "begin_claims": beginning(database, ClaimSqlWork),
         "begin_count_plans": beginning(database, PlanSqlWork),
+        "begin_planned_counts": beginning(database, PlannedSqlWork),
         "begin_count_tasks": beginning(database, TaskSqlWork),
         "begin_counting": beginning(database, CountingSqlWork),
         "begin_count": beginning(database, CountSqlWork),
@@ -209,8 +219,10 @@ def ports(
         "begin_supplies": beginning(database, ReceivingSqlWork),
         "begin_settings": beginning(database, SqlSettingsWork),
         "begin_people": beginning(database, SqlPeopleWork),
+        "begin_replenishment": beginning(database, ReplenishmentSqlWork),
         "begin_replenishment_config": beginning(database, ConfigSqlWork),
         "begin_rights": beginning(database, SqlRightsWork),
+        "begin_requests": beginning(database, StockRequestSqlWork),
         "begin_transfers": beginning(database, TransferSqlWork),
         "catalog": SqlCatalogQueries(database),
         "channel_drilldown": SqlDrillReads(database),
@@ -221,6 +233,8 @@ def ports(
         "count_tasks": SqlTaskReads(database),
         "config_reads": SqlConfigReads(database),
         "count_reader": SqlCountReader(database),
+        "dashboard_reads": SqlDashboardReads(database),
+        "deciders": SqlDeciders(database, SqlDelegations(database, policy)),
         "delegations": SqlDelegations(database, policy),
         "element_strings": Gs1ElementStrings(),
         "event_feed": SqlEventFeed(database),
@@ -234,13 +248,17 @@ def ports(
         "login_throttle": SqlLoginThrottle(database, of_account(free_guesses)) if free_guesses else NoThrottle(),
         "lot_control": SqlLotControl(database),
         "lot_move_reads": SqlLotMoveReads(database),
+        "pending_reads": SqlPendingReads(database),
         "people": SqlPeopleReads(database),
         "policy": policy,
         "put_away_reads": SqlPutAwayReads(database),
         "product_search": SqlProductSearch(database),
         "reference": CachedReference(database, listener=revocations),
         "replenishment_facts": SqlReplenishmentFacts(database),
+        "replenishment_reads": SqlRecordReads(database),
         "revocations": revocations,
+        "request_reads": SqlStockRequestReads(database),
+        "request_lists": SqlRequestLists(database),
         "reversal_reads": SqlReversalReads(database),
         "rights": SqlRightsReads(database),
         "settings": SqlSettingsReader(database),
@@ -248,6 +266,7 @@ def ports(
         "stocklist_reads": SqlStocklistReads(database),
         "traces": SqlTraceReader(database),
         "supply_queries": SqlSupplyQueries(database),
+        "transfer_bins": SqlTransferBins(database),
         "transfer_queries": SqlTransferQueries(database),
     }
 

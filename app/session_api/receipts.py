@@ -75,6 +75,7 @@ class ReceiptController(Controller):
             Reason.POSITION_FROZEN,
             Reason.STALE_QUANTITY,
             Reason.INVALID_TRANSITION,
+            Reason.IN_USE,
             Reason.INACTIVE,
             Reason.QUANTITY_OUT_OF_RANGE,
             Reason.LOCATION_DENIED,

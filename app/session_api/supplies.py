@@ -157,7 +157,13 @@ class SupplyController(Controller):
         summary="Change expected supply, or cancel it",
         permissions=Permission.INVENTORY_WRITE,
         description="While it is open. Lowered to what has been received, it is closed.",
-        errors=[Reason.NOT_FOUND, Reason.STALE_VERSION, Reason.INVALID_TRANSITION, Reason.LOCATION_DENIED],
+        errors=[
+            Reason.NOT_FOUND,
+            Reason.STALE_VERSION,
+            Reason.INVALID_TRANSITION,
+            Reason.IN_USE,
+            Reason.LOCATION_DENIED,
+        ],
         example={"dueOn": "2030-02-01", "quantity": 60},
     )
     async def change(

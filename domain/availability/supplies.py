@@ -20,6 +20,8 @@ from domain.errors import DomainError, FieldError, Reason, not_found
 from domain.values import plain
 
 SUPPLY = "supply"
+OF_TRANSFERS = "TRANSFER"
+"""What a transfer announces at its destination, the transfer alone changes and closes."""
 
 
 class SupplyState(StrEnum):
@@ -108,6 +110,8 @@ class Arrived(msgspec.Struct, frozen=True, kw_only=True):
 async def announce(work: SupplyWork, *, act: Act, supply: SupplyFacts) -> SupplyView:
     """Expect a supply."""
     act.caller.require_location(act.permission, supply.location_id)
+    if supply.source_type == OF_TRANSFERS:
+        raise FieldError(("sourceType", f"{OF_TRANSFERS} is for what transfers announce by themselves"))
     _check(supply)
     return await added(work, work.supplies, SUPPLY, supply, locations=[supply.location_id])
 
@@ -187,6 +191,11 @@ def _check(supply: SupplyFacts) -> None:
 
 
 def _require_open(stored: Stored[SupplyFacts]) -> None:
+    if stored.facts.source_type == OF_TRANSFERS:
+        message = "The supply belongs to a transfer; receive, close or cancel that"
+        raise DomainError(
+            Reason.IN_USE, message, sourceType=stored.facts.source_type, sourceId=stored.facts.source_id
+        )
     if stored.facts.state is not SupplyState.OPEN:
         message = f"The supply is {stored.facts.state}, and stays so"
         raise DomainError(

@@ -31,6 +31,8 @@ class Original(msgspec.Struct, frozen=True, kw_only=True):
     id: UUID
     kind: Kind
     movements: Sequence[OriginalMovement]
+    led_by: str | None = None
+    """The number of the transfer whose step it was: taken back by itself, it would leave the transfer behind."""
 
 
 class ReversalFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,6 +70,12 @@ async def reverse_posting(
             return await answers.again(act, facts.answered)
         if facts.original is None:
             raise not_found("transaction", transactionId=posting_id)
+        if facts.original.led_by is not None:
+            raise DomainError(
+                Reason.REVERSAL_BLOCKED,
+                f"It is a step of the transfer {facts.original.led_by}: cancel that, or make one back",
+                transfer=facts.original.led_by,
+            )
         posted = await ledger.post(_reversal(act, facts.original, comment=comment, force=force))
     except DomainError as refused:
         raise _blocked(refused, posting_id) from None

@@ -73,6 +73,7 @@ async def told(
         _payload(transfer) | (details or {}),
         locations=sorted({transfer.origin_location_id, transfer.destination_location_id}),
     )
+    await work.followed(transfer)
     return msgspec.structs.replace(transfer, allowed_actions=allowed(transfer, act.caller))
 
 

@@ -205,6 +205,10 @@ class TransferWork(DocumentWork, TaskRaising, Protocol):
     @property
     def transfers(self) -> TransferStore: ...
 
+    async def followed(self, transfer: Transfer) -> None:
+        """Let the document that it was made for take the step that follows from its own."""
+        ...
+
 
 class TransferFilter(msgspec.Struct, frozen=True, kw_only=True):
     state: TransferState | None = None

@@ -13,7 +13,7 @@ from infra.ledger.answers import KEYED, answered, key_of
 
 # A posting's movements stand at consecutive positions: they are found by the key of their table.
 FACTS = f"""
-    SELECT k.fingerprint, k.outcome, p.kind,
+    SELECT k.fingerprint, k.outcome, p.kind, d.number AS led_by,
         (
             SELECT jsonb_agg(jsonb_build_object('line_id', m.line_id, 'delta', m.delta,
                 'effective_at', m.effective_at, 'reason_code_id', m.reason_code_id,
@@ -32,6 +32,11 @@ FACTS = f"""
     FROM (SELECT 1) one
     {KEYED}
     LEFT JOIN LATERAL (SELECT * FROM postings x WHERE x.tenant_id = $1 AND x.id = $5 OFFSET 0) p ON true
+    LEFT JOIN LATERAL (
+        SELECT x.number FROM transfers x
+        WHERE x.tenant_id = $1 AND p.source_type = 'TRANSFER' AND x.type = 'STANDARD'
+            AND x.id = CASE WHEN p.source_id ~ '^[0-9a-f-]{{36}}$' THEN p.source_id::uuid END OFFSET 0
+    ) d ON true
 """  # noqa: S608 - of constants
 
 _movements = msgspec.json.Decoder(list[OriginalMovement])
@@ -50,7 +55,12 @@ class SqlReversalReads:
         assert row is not None
         original = None
         if row["kind"] is not None:
-            original = Original(id=posting_id, kind=Kind(row["kind"]), movements=read_movements(row))
+            original = Original(
+                id=posting_id,
+                kind=Kind(row["kind"]),
+                movements=read_movements(row),
+                led_by=row["led_by"],
+            )
         return ReversalFacts(answered=answered(act, row), original=original)
 
 

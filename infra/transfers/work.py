@@ -6,7 +6,9 @@ from typing import Any
 from uuid import UUID
 
 from domain.access.model import Act
+from domain.documents import DocumentType
 from domain.ledger.model import Direction
+from domain.replenishment.following import follow
 from domain.transfers.model import (
     LineWanted,
     NewTransfer,
@@ -34,6 +36,7 @@ from infra.counting.raising import RaisesTasks
 from infra.db.pool import Driver
 from infra.db.work import encoded
 from infra.documents.work import DocumentSqlWork
+from infra.replenishment.following import FollowSqlWork
 from infra.transfers import sql
 from infra.transfers.rows import TRANSFER, decode_transfer
 
@@ -246,3 +249,8 @@ class TransferSqlWork(RaisesTasks, DocumentSqlWork):
     def __init__(self, driver: Driver, act: Act) -> None:
         super().__init__(driver, act)
         self.transfers = SqlTransferStore(driver, act)
+
+    async def followed(self, transfer: Transfer) -> None:
+        if transfer.source_type == DocumentType.REPLENISHMENT:
+            following = FollowSqlWork(self.driver, self.act)
+            await follow(following, transfer_id=transfer.id, transfer_state=transfer.state)

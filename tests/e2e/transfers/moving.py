@@ -22,12 +22,7 @@ class Clerk:
     async def asks(
         self, lines: list[dict[str, Any]], *, origin: str = "DC", to: str = "STORE", **more: Any
     ) -> httpx.Response:
-        body = {
-            "originLocationId": self.id(origin),
-            "destinationLocationId": self.id(to),
-            "lines": lines,
-            **more,
-        }
+        body = {"originLocationId": self.id(origin), "destinationLocationId": self.id(to), "lines": lines} | more
         return await self.http.post(PATH, json=body)
 
     async def makes(self, *wanted: tuple[str, int], **more: Any) -> Any:
@@ -85,11 +80,10 @@ async def stands(site: Site, at: str = "DC") -> Any:
     return await site.on_hand(at=at), await in_transit(site)
 
 
-async def reserved(site: Site, line_id: UUID) -> Decimal:
-    found: Decimal = await site.admin.fetchval(
+async def reserved(site: Site, line_id: UUID) -> Any:
+    return await site.admin.fetchval(
         "SELECT trim_scale(reserved) FROM stock_lines WHERE tenant_id = $1 AND id = $2", site.tenant_id, line_id
     )
-    return found
 
 
 async def supplies(site: Site, at: str = "STORE") -> Any:

@@ -1,6 +1,7 @@
 """A transfer from draft to end, over HTTP: what each step does to stock, claims, transit and supply."""
 
 from decimal import Decimal
+from typing import Any
 
 from tests.e2e.ledger_writes.site import Api, Site
 from tests.e2e.transfers.moving import PATH, Clerk, in_transit, refused, reserved, stands, supplies
@@ -217,3 +218,73 @@ async def test_lists_show_what_begins_or_ends_at_a_location(api: Api, site: Site
     assert [page["pagination"]["total"] for page in pages] == [3, 3]
     assert pages[0]["data"][0]["quantity"] == Decimal(3)
     assert here["data"] == []
+
+
+async def test_what_is_under_way_is_nobody_s_to_take_or_change(api: Api, site: Site) -> None:
+    clerk = Clerk(api, site)
+    await site.put("BOLT", 10)
+    transfer = await clerk.sends(("BOLT", 6))
+    transit = str(
+        await site.admin.fetchval(
+            "SELECT id FROM locations WHERE tenant_id = $1 AND type = 'IN_TRANSIT'", site.tenant_id
+        )
+    )
+    here = {"productMasterId": clerk.id("BOLT"), "locationId": transit}
+
+    checked = await clerk.http.post("/api/inventory/availability/check", json=here | {"quantityNeeded": 1})
+    claimed = await clerk.http.post("/api/inventory/reservations", json={"items": [here | {"quantityNeeded": 1}]})
+    anywhere = await clerk.http.post(
+        "/api/inventory/availability/check", json={"productMasterId": clerk.id("BOLT"), "quantityNeeded": 10}
+    )
+    listed = await clerk.http.get("/api/inventory/availability", params={"locationId": transit})
+    issued = await clerk.http.post(
+        "/api/inventory/issues",
+        json={
+            "locationId": transit,
+            "purpose": "CUSTOMER",
+            "lines": [{"productMasterId": clerk.id("BOLT"), "quantity": 1}],
+        },
+    )
+    onward = await clerk.asks(
+        [clerk.line("BOLT", 1)], originLocationId=transit, destinationLocationId=clerk.id("DC")
+    )
+    (supply,) = (await clerk.http.get("/api/inventory/supplies", params={"locationId": clerk.id("STORE")})).json()[
+        "data"
+    ]
+    changed = await clerk.http.patch(f"/api/inventory/supplies/{supply['id']}", json={"quantity": 1})
+    reversal = await clerk.http.post(
+        f"/api/inventory/transactions/{transfer['shipTransactionId']}/reverse", json={}
+    )
+
+    assert [item["totalAvailable"] for item in checked.json()["items"]] == [0]
+    assert refused(claimed) == refused(issued) == (409, "INSUFFICIENT_STOCK")
+    assert [item["totalAvailable"] for item in anywhere.json()["items"]] == [4]
+    assert listed.json()["totals"]["totalAvailable"] == 0
+    assert refused(onward) == (400, "VALIDATION_ERROR")
+    assert refused(changed) == (409, "IN_USE")
+    assert refused(reversal) == (409, "REVERSAL_BLOCKED")
+    assert await stands(site) == ({"BOLT MAIN": 4}, {"BOLT": 6})
+
+
+async def test_a_location_shows_which_bins_may_give(api: Api, site: Site) -> None:
+    clerk = Clerk(api, site)
+    await site.put("BOLT", 5)
+    await site.put("BOLT", 3, bin_="HOLD")
+    await site.put("NUT", 7, bin_="PICK")
+    await clerk.makes(("BOLT", 2), submit=True)
+
+    async def shown(**query: Any) -> Any:
+        answer = await clerk.http.get(f"{PATH}/bins", params={"locationId": clerk.id("DC"), **query})
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    of_bolt, everything = await shown(productMasterId=clerk.id("BOLT")), await shown(limit=2)
+
+    assert [(one["binCode"], one["qtyOnHand"], one["qtyAvailable"]) for one in of_bolt["data"]] == [
+        ("HOLD", 3, 0),
+        ("MAIN", 5, 3),
+    ]
+    assert everything["pagination"]["total"] == 5
+    rest = await shown(limit=20, cursor=everything["pagination"]["nextCursor"])
+    codes = [one["binCode"] for one in everything["data"] + rest["data"]]
+    assert codes == ["DAMAGE", "HOLD", "MAIN", "PICK", "QUARANTINE"]
