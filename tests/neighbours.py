@@ -197,6 +197,17 @@ async def _promise(connection: "asyncpg.Connection[Any]", of: Neighbour, posted:
                 "strategy": "REQUESTED",
             },
         ),
+        (
+            "replenishment_orders",
+            {
+                "id": new_id(),
+                "number": "RP-000001",
+                **place,
+                "quantity": Decimal(1),
+                "method": "MANUAL",
+                "source": "SUPPLIER",
+            },
+        ),
         ("document_numbers", {"type": "TRANSFER", "last": 1}),
         (
             "document_history",

@@ -1,15 +1,21 @@
 """What replenishment needs from the outside."""
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from decimal import Decimal
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 import msgspec
 
 from domain.access.model import Scope
-from domain.catalog.views import Page
-from domain.replenishment.model import Config, ConfigView, Found, Method, Surplus
+from domain.availability.supplies import SupplyWork
+from domain.catalog.views import Page, Window
+from domain.documents import DocumentWork, PastStep
+from domain.replenishment.flow import State
+from domain.replenishment.model import Config, ConfigView, Found, Method, Source, Surplus
+from domain.replenishment.views import Record, RecordSummary
+from domain.transfers.ports import TransferWork
 
 type Place = tuple[UUID, UUID]
 """A product at a location."""
@@ -85,3 +91,107 @@ class ConfigWork(Protocol):
     async def record(
         self, type_: str, entity_type: str, entity_id: UUID, payload: object, *, locations: Sequence[UUID] = ()
     ) -> int: ...
+
+
+class NewOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """A record as it is decided on."""
+
+    product_id: UUID
+    location_id: UUID
+    quantity: Decimal
+    method: str
+    source: Source
+    source_location_id: UUID | None
+    supplier: str | None
+    needed_on: date | None
+    note: str | None
+    reasoning: Mapping[str, Any]
+
+
+class OrderFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """A record as it stands, locked, with the day at its location and the day on which it would come."""
+
+    id: UUID
+    number: str
+    product_id: UUID
+    location_id: UUID
+    quantity: Decimal
+    state: State
+    source: Source
+    source_location_id: UUID | None
+    transfer_id: UUID | None
+    supply_id: UUID | None
+    version: int
+    today: date
+    due_on: date
+
+
+class OrderStore(Protocol):
+    """Records in one transaction."""
+
+    async def add(self, id_: UUID, number: str, new: NewOrder) -> UUID | None:
+        """None, or the one that is open for this product at this location already.
+
+        Raises:
+            DomainError: NOT_FOUND, naming the field.
+        """
+        ...
+
+    async def lock(self, id_: UUID) -> OrderFacts | None: ...
+
+    async def of_transfer(self, transfer_id: UUID) -> UUID | None:
+        """The record that a transfer was made for."""
+        ...
+
+    async def move(
+        self, id_: UUID, to: State, *, transfer_id: UUID | None = None, supply_id: UUID | None = None
+    ) -> None:
+        """The next state and version, and what came of it."""
+        ...
+
+    async def view(self, id_: UUID) -> RecordSummary: ...
+
+
+class RecordWork(TransferWork, SupplyWork, Protocol):
+    """One transaction of records, with the transfers and the supply that come of them."""
+
+    @property
+    def orders(self) -> OrderStore: ...
+
+    async def facts(self, wanted: FactsWanted) -> Found | None: ...
+
+    async def surplus(
+        self, tenant_id: UUID, scope: Scope, location_id: UUID, product_ids: Sequence[UUID]
+    ) -> list[Surplus]: ...
+
+    async def history(self, record_id: UUID) -> list[PastStep]: ...
+
+
+class FollowWork(DocumentWork, Protocol):
+    """One transaction of a transfer, which its record follows."""
+
+    @property
+    def orders(self) -> OrderStore: ...
+
+
+class RecordFilter(msgspec.Struct, frozen=True, kw_only=True):
+    state: State | None = None
+    location_id: UUID | None = None
+    product_id: UUID | None = None
+    source: Source | None = None
+
+
+class RecordReads(Protocol):
+    """One statement each."""
+
+    async def page(
+        self, tenant_id: UUID, scope: Scope, wanted: RecordFilter, window: Window
+    ) -> Page[RecordSummary]: ...
+
+    async def one(self, tenant_id: UUID, scope: Scope, id_: UUID) -> Record:
+        """Two statements.
+
+        Raises:
+            DomainError: NOT_FOUND.
+        """
+        ...

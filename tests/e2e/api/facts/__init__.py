@@ -11,15 +11,22 @@ from uuid import UUID
 
 import asyncpg
 
-from tests.e2e.api.facts import count_plans, cycle_counts, put_away, stocklists
+from tests.e2e.api.facts import count_plans, cycle_counts, put_away, replenishment, stocklists
 
 type Furnish = Callable[["asyncpg.Connection[Any]", UUID, Mapping[str, str]], Awaitable[dict[str, str]]]
 
-FURNISH: tuple[Furnish, ...] = (count_plans.furnish, cycle_counts.furnish, put_away.furnish, stocklists.furnish)
+FURNISH: tuple[Furnish, ...] = (
+    count_plans.furnish,
+    cycle_counts.furnish,
+    put_away.furnish,
+    replenishment.furnish,
+    stocklists.furnish,
+)
 MORE_ELSEWHERE: tuple[tuple[str, str], ...] = (
     *put_away.ELSEWHERE,
     *count_plans.ELSEWHERE,
     *cycle_counts.ELSEWHERE,
+    *replenishment.ELSEWHERE,
     *stocklists.ELSEWHERE,
 )
 MORE_SYNONYMS: dict[str, str] = {}
