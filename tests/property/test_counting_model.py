@@ -25,7 +25,7 @@ from domain.ledger.model import Kind, Posted, Posting
 from infra.db.work import beginning
 from infra.ledger.counts import CountSqlWork
 from infra.ledger.verify import verify
-from tests.counting_lab import Counting, CountLine, a_person, decree, lines_of, people
+from tests.count_bench import Counting, CountLine, a_person, decree, lines_of, people
 from tests.ledger.bench import Bench
 from tests.ledger.builders import Shelf, Warehouse, a_posting, a_warehouse, an_act, an_entry
 from tests.ledger.promises import show
