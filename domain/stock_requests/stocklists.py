@@ -121,7 +121,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     inbound: Decimal
     """Expected supply at the destination."""
     requested: Decimal
-    """Asked for by open requests of the destination, and not issued yet; or issued, and still on its way."""
+    """Asked for by open requests of the destination, and not issued yet; what was issued is expected supply."""
 
 
 class SuggestedLine(View, frozen=True, kw_only=True):

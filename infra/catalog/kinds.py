@@ -50,6 +50,8 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     """Each a total order: it ends with something unique."""
     location: str | None = None
     """The column with the location that the kind belongs to."""
+    other_location: str | None = None
+    """The column with its other end, where it has two: who may look at either may look at it."""
     uses: Mapping[str, str] = {}
     """What may refer to it: a table and a condition, where `$2` is its id."""
     parts: Mapping[str, str] = {}
@@ -61,6 +63,11 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
         """What is shown of `rows`, a FROM item."""
         columns = ", ".join(f"{self.shown.get(name) or _own(self, name)} AS {name}" for name in self.columns)
         return f"SELECT {columns} FROM {rows} x {self.joins}"  # noqa: S608 - the names are ours
+
+    def within(self, locations: str) -> str:
+        """The condition that it belongs to one of the locations."""
+        ends = [end for end in (self.location, self.other_location) if end is not None]
+        return "(" + " OR ".join(f"x.{end} = ANY ({locations}::uuid[])" for end in ends) + ")"
 
     @property
     def columns(self) -> tuple[str, ...]:

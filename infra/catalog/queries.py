@@ -125,7 +125,7 @@ def _page_sql(
     conditions += [kind.filters[name].format(f"${n}") for n, name in enumerate(filters, start=2)]
     n = len(filters) + 2
     if is_limited:
-        conditions.append(f"x.{kind.location} = ANY (${n}::uuid[])")
+        conditions.append(kind.within(f"${n}"))
         n += 1
     where = " AND ".join(conditions)
     keys = kind.sorts[sort]
@@ -152,7 +152,7 @@ def _page_sql(
 @lru_cache(maxsize=64)
 def _one_sql(name: str, *, is_limited: bool) -> str:
     kind = _KINDS[name]
-    within = f" AND x.{kind.location} = ANY ($3::uuid[])" if is_limited else ""
+    within = f" AND {kind.within('$3')}" if is_limited else ""
     return f"{kind.select(kind.table.name)} WHERE x.tenant_id = $1 AND x.id = $2{within}"
 
 

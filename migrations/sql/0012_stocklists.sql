@@ -109,6 +109,8 @@ CREATE INDEX ix_stock_requests_needed ON stock_requests (tenant_id, needed_by, i
 CREATE INDEX ix_stock_requests_submitted ON stock_requests (tenant_id, submitted_at, id)
     WHERE submitted_at IS NOT NULL AND NOT is_deleted;
 CREATE INDEX ix_stock_requests_created ON stock_requests (tenant_id, id) WHERE NOT is_deleted;
+CREATE INDEX ix_stock_request_lines_open ON stock_request_lines (tenant_id, product_id, request_id)
+    WHERE open > 0;
 CREATE INDEX ix_stock_requests_of_stocklist ON stock_requests (tenant_id, stocklist_id, id)
     WHERE stocklist_id IS NOT NULL;
 

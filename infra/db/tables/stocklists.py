@@ -27,7 +27,7 @@ from infra.db.tables.base import (
     within_tenant,
     words,
 )
-from infra.db.tables.stock_requests import stock_requests
+from infra.db.tables.stock_requests import stock_request_lines, stock_requests
 
 stocklists = tenant_table(
     "stocklists",
@@ -123,4 +123,12 @@ Index(
     _requests.stocklist_id,
     _requests.id,
     postgresql_where=text("stocklist_id IS NOT NULL"),
+)
+_lines = stock_request_lines.c
+Index(
+    "ix_stock_request_lines_open",
+    _lines.tenant_id,
+    _lines.product_id,
+    _lines.request_id,
+    postgresql_where=text("open > 0"),
 )

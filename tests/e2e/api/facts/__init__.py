@@ -11,7 +11,7 @@ from uuid import UUID
 
 import asyncpg
 
-from tests.e2e.api.facts import count_plans, cycle_counts, put_away, replenishment, stocklists
+from tests.e2e.api.facts import count_plans, cycle_counts, put_away, replenishment, stocklists, transfers
 
 type Furnish = Callable[["asyncpg.Connection[Any]", UUID, Mapping[str, str]], Awaitable[dict[str, str]]]
 
@@ -21,6 +21,7 @@ FURNISH: tuple[Furnish, ...] = (
     put_away.furnish,
     replenishment.furnish,
     stocklists.furnish,
+    transfers.furnish,
 )
 MORE_ELSEWHERE: tuple[tuple[str, str], ...] = (
     *put_away.ELSEWHERE,
@@ -28,6 +29,7 @@ MORE_ELSEWHERE: tuple[tuple[str, str], ...] = (
     *cycle_counts.ELSEWHERE,
     *replenishment.ELSEWHERE,
     *stocklists.ELSEWHERE,
+    *transfers.ELSEWHERE,
 )
-MORE_SYNONYMS: dict[str, str] = {}
+MORE_SYNONYMS: dict[str, str] = {**transfers.SYNONYMS}
 """Names of ids in routes that mean what a fact of another name says."""

@@ -1,0 +1,1 @@
+"""Stock requests in the database."""
