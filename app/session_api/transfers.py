@@ -165,7 +165,7 @@ class TransferController(Controller):
             "destinationLocationId": "{transferTargetId}",
             "dueOn": "2030-01-15",
             "reference": "Weekly run",
-            "lines": [{"productMasterId": "{productMasterId}", "quantity": 2}],
+            "lines": [{"productMasterId": "{movedProductId}", "quantity": 2}],
         },
     )
     async def create(
