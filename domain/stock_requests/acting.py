@@ -199,3 +199,27 @@ def as_asked(line: RequestLine) -> RequestLine:
     return msgspec.structs.replace(
         line, approved=None, reserved=ZERO, backordered=ZERO, picked=ZERO, open=line.requested, canceled=ZERO
     )
+
+
+async def refuse_backwards(
+    work: StockRequestWork, *, decider: Decider, request_id: UUID, wanted: RequestState | RequestAction
+) -> StockRequest:
+    """What is no move forward is refused, with what there is instead.
+
+    Raises:
+        DomainError: always.
+    """
+    request = await work.lock(request_id)
+    if request is None:
+        raise not_found("stock request")
+    standing = Standing(request=request, decider=decider)
+    refused = standing.refusal(WRITE)
+    if refused is not None:
+        raise refused
+    raise DomainError(
+        Reason.INVALID_TRANSITION,
+        f"{wanted} is no move forward from {request.state}; submit, approve, reject and rollback stand alone",
+        state=request.state,
+        wanted=wanted,
+        allowedActions=allowed(request, decider),
+    )

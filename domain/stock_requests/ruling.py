@@ -2,7 +2,10 @@
 
 from collections.abc import Sequence
 
+import msgspec
+
 from domain.access.model import Act
+from domain.access.ports import Policy
 from domain.catalog.rules import require_everywhere
 from domain.errors import DomainError, FieldError, Reason
 from domain.stock_requests.plans import Rule, RulesView, problems_of
@@ -10,7 +13,7 @@ from domain.stock_requests.ports import RulesKnown, StockRequestWork
 
 
 async def set_rules(
-    work: StockRequestWork, *, act: Act, rules: Sequence[Rule], expected_version: int | None
+    work: StockRequestWork, policy: Policy, *, act: Act, rules: Sequence[Rule], expected_version: int | None
 ) -> RulesView:
     """Put these rules in place of those there are; requests that are submitted keep their plan.
 
@@ -23,7 +26,10 @@ async def set_rules(
     if expected_version is not None and expected_version != stored.version:
         message = "The approval rules have been changed since you read them"
         raise DomainError(Reason.STALE_VERSION, message, expected=expected_version, actual=stored.version)
-    problems = list(problems_of(rules)) or _unknown(rules, await work.known(rules))
+    known = await work.known(rules)
+    defaults = await policy.permissions(tenant_id=act.tenant_id, roles=frozenset(), version="")
+    known = msgspec.structs.replace(known, roles=known.roles | defaults.keys())
+    problems = list(problems_of(rules)) or _unknown(rules, known)
     if problems:
         raise FieldError(*problems)
     view = await work.store_rules(rules)
