@@ -18,7 +18,7 @@ from app.http.acts import Begin, Work, once
 from app.http.paging import Pagination, pagination, read_cursor, write_cursor
 from app.http.routes import route
 from app.http.wire import Answer, Body, Json, Text2000, Version
-from app.session_api.abc_classes import may_read
+from app.session_api.abc_answers import may_read
 from app.session_api.catalog import Cursor, Limit, PageAt
 from app.session_api.inventory import LocationId
 from domain.access.model import Act, Permission
@@ -170,7 +170,7 @@ class CountTaskController(Controller):
         summary="Ask for a count of a bin",
         permissions=Permission.INVENTORY_CYCLECOUNT,
         description="The same thing waits once: asked for again, the task that waits is answered.",
-        errors=[Reason.NOT_FOUND],
+        errors=[Reason.NOT_FOUND, Reason.LOCATION_DENIED],
         status=HTTPStatus.CREATED,
         example={"binId": "{binId}", "productMasterId": "{productMasterId}", "note": "The label is torn off"},
     )
@@ -184,7 +184,7 @@ class CountTaskController(Controller):
         task = NewTask(bin_id=data.bin_id, product_id=data.product_master_id, lot_id=data.lot_id, note=data.note)
 
         async def do(work: TaskUnit) -> TaskData:
-            view = await create_task(work, task=task)
+            view = await create_task(work, act=act, task=task)
             return TaskData(data=_task(act, view, sees=may_read(act, view.location_id)))
 
         return await once(begin_count_tasks, act, do, status=HTTPStatus.CREATED)

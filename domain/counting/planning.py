@@ -54,6 +54,8 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     last_counted_at: datetime | None
     oldest_day: date | None
     """The day on which the stocked line that waits longest was counted last, or made."""
+    is_being_counted: bool = False
+    """Whether some of it is in a batch that is open."""
 
 
 class RunHead(msgspec.Struct, frozen=True, kw_only=True):
@@ -252,23 +254,26 @@ def period_of(wanted: PlanWanted, frame: Frame) -> Period:
 
 
 def choose(plan: Plan, chosen: Chosen) -> list[Planned]:
-    """The products of a batch: those with stock, of the classes, due or not; all of them, or a sample."""
+    """The products of a batch: with stock, of the classes, due or not, and in no other batch; or a sample."""
     rows = [
         one
         for one in plan.rows
-        if one.due_on is not None and one.row.abc_class in chosen.classes and (one.is_due or not chosen.due_only)
+        if one.due_on is not None
+        and not one.product.is_being_counted
+        and one.row.abc_class in chosen.classes
+        and (one.is_due or not chosen.due_only)
     ]
-    if chosen.sample_size is None or len(rows) <= chosen.sample_size:
-        return rows
     if chosen.seed is None:
         return sorted(rows, key=_urgency)[: chosen.sample_size]
+    if chosen.sample_size is None:
+        return rows
     drawn = sorted(rows, key=lambda one: lot_of(chosen.seed or "", one.row.product_id))[: chosen.sample_size]
     return sorted(drawn, key=lambda one: one.row.rank)
 
 
 def propose(plan: Plan, *, size: int = PROPOSED) -> list[Planned]:
-    """The next batch: what is due, better classes first, and in each what waits longest."""
-    return sorted((one for one in plan.rows if one.is_due), key=_urgency)[:size]
+    """The next batch: what is due and in no batch yet, better classes first, and in each what waits longest."""
+    return choose(plan, Chosen(due_only=True, sample_size=size))
 
 
 def lot_of(seed: str, product_id: UUID) -> bytes:

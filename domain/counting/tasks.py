@@ -148,6 +148,8 @@ class TaskReads(Protocol):
 class TaskWork(Protocol):
     """One transaction of somebody who decides about tasks."""
 
+    async def location_of_bin(self, bin_id: UUID) -> UUID | None: ...
+
     async def add_task(self, id_: UUID, task: NewTask) -> UUID | None:
         """The id of the task that waits now, this one or one before; None where there is nothing such to count."""
         ...
@@ -197,14 +199,18 @@ TASK: Workflow[TaskState, TaskAction, TaskFacts] = Workflow(
 )
 
 
-async def create_task(work: TaskWork, *, task: NewTask) -> TaskView:
+async def create_task(work: TaskWork, *, act: Act, task: NewTask) -> TaskView:
     """Ask for a count of a bin, or of a product in it; the one that waits already if there is one."""
     if task.lot_id is not None and task.product_id is None:
         raise FieldError(("lotId", "needs productMasterId"))
+    location_id = await work.location_of_bin(task.bin_id)
+    if location_id is None:
+        raise not_found("bin", field="binId")
+    act.caller.require_location(act.permission, location_id)
     id_ = new_id()
     kept = await work.add_task(id_, task)
     if kept is None:
-        raise not_found("bin, product or lot", field="binId")
+        raise not_found("product or lot", field="productMasterId")
     view = await work.view_task(kept)
     if kept == id_:
         await _tell(work, "opened", view)
@@ -216,9 +222,10 @@ async def dismiss_task(
 ) -> TaskView:
     """Decide that it is not counted, and why."""
     found = await work.lock_tasks([task_id])
-    if not found or (act.scope is not None and found[0].location_id not in act.scope):
+    if not found:
         raise not_found("task", field="countTaskId")
     (task,) = found
+    act.caller.require_location(act.permission, task.location_id)
     facts = TaskFacts(caller=act.caller, location_id=task.location_id)
     TASK.require(task.state, TaskAction.DISMISS, facts)
     if expected_version is not None and expected_version != task.version:

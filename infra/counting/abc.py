@@ -53,6 +53,8 @@ _COUNTED = """
         SELECT s.product_id, count(*)::int AS lines, max(s.counted_at) AS last_counted_at,
             (min(coalesce(s.counted_at, s.created_at)) AT TIME ZONE :zone::text)::date AS oldest_day
         FROM stock_lines s WHERE s.tenant_id = :tenant AND s.on_hand > 0 {at_s} GROUP BY s.product_id
+    ), busy AS (
+        SELECT DISTINCT s.product_id FROM cycle_count_lines s WHERE s.tenant_id = :tenant AND s.is_open {at_s}
     )
 """
 _AMOUNTS = {
@@ -63,9 +65,11 @@ _AMOUNTS = {
 _FIGURES = """
     SELECT h.position, x.* FROM ledger_heads h LEFT JOIN (
         SELECT p.id, p.sku, p.name, trim_scale({amount})::text AS amount, {override} AS override,
-            coalesce(c.lines, 0) AS lines, c.last_counted_at, c.oldest_day
+            coalesce(c.lines, 0) AS lines, c.last_counted_at,
+            c.oldest_day, b.product_id IS NOT NULL AS is_being_counted
         FROM used u FULL JOIN counted c ON c.product_id = u.product_id
         JOIN products p ON p.tenant_id = :tenant AND p.id = coalesce(u.product_id, c.product_id)
+        LEFT JOIN busy b ON b.product_id = p.id
         {levels}
     ) x ON true
     WHERE h.tenant_id = :tenant
@@ -93,12 +97,14 @@ _RUN = f"""
 _LINES = f"""
     WITH {_COUNTED.replace("{at_s}", "AND s.location_id = :location")}
     SELECT p.id, p.sku, p.name, trim_scale(n.amount)::text AS amount, NULL AS override,
-        coalesce(c.lines, 0) AS lines, c.last_counted_at, c.oldest_day, n.rank, n.abc_class, n.computed_class,
+        coalesce(c.lines, 0) AS lines, c.last_counted_at,
+            c.oldest_day, b.product_id IS NOT NULL AS is_being_counted, n.rank, n.abc_class, n.computed_class,
         n.is_overridden,
         trim_scale(n.share)::text AS share, trim_scale(n.cumulative_share)::text AS cumulative_share
     FROM abc_run_lines n
     JOIN products p ON p.tenant_id = n.tenant_id AND p.id = n.product_id
     LEFT JOIN counted c ON c.product_id = n.product_id
+    LEFT JOIN busy b ON b.product_id = n.product_id
     WHERE n.tenant_id = :tenant AND n.run_id = :run ORDER BY n.rank
 """  # noqa: S608 - the pieces are this module's own
 _run = Query(_RUN)
@@ -189,6 +195,7 @@ def _standing(row: Any) -> Standing:
         lines=row["lines"],
         last_counted_at=row["last_counted_at"],
         oldest_day=row["oldest_day"],
+        is_being_counted=row["is_being_counted"],
     )
 
 

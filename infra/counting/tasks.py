@@ -48,17 +48,24 @@ _EMPTIED = f"""
     WHERE m.tenant_id = :tenant AND m.balance_after = 0 AND m.kind IN ('CONSUMPTION', 'ISSUE', 'TRANSFER_OUT')
         AND m.recorded_at >= now() - interval '{LOOK_BACK_DAYS} days'
         AND NOT EXISTS (SELECT FROM count_tasks t WHERE t.tenant_id = :tenant AND t.id = {_EMPTIED_ID})
+        AND NOT EXISTS (
+            SELECT FROM cycle_count_lines o WHERE o.tenant_id = :tenant AND o.product_id = s.product_id
+                AND o.bin_id = s.bin_id AND o.lot_id = s.lot_id AND o.is_open
+        )
 """  # noqa: S608 - the pieces are this module's own
 _STORED = """
     SELECT t.id, t.location_id, t.bin_id, t.product_id, t.lot_id, t.reason,
-        CASE WHEN t.state = 'BATCHED' AND b.state = 'COMPLETED' THEN 'DONE'
-            WHEN t.state = 'BATCHED' AND b.state = 'CANCELED' THEN 'OPEN'
-            WHEN t.state = 'OPEN' AND c.counted_at > t.created_at THEN 'DONE'
-            ELSE t.state END AS state,
-        t.version, t.note, t.source_type, t.source_id, t.batch_id, b.number AS batch_number, t.actor, t.created_at,
-        t.closed_at, t.closed_by, t.closing_comment
+        CASE WHEN b.state = 'COMPLETED' THEN 'DONE'
+            WHEN t.state = 'DISMISSED' THEN 'DISMISSED'
+            WHEN b.state <> 'CANCELED' OR o.batch_id IS NOT NULL THEN 'BATCHED'
+            WHEN c.counted_at > t.created_at THEN 'DONE'
+            ELSE 'OPEN' END AS state,
+        t.version, t.note, t.source_type, t.source_id, b.id AS batch_id, b.number AS batch_number, t.actor,
+        t.created_at, t.closed_at, t.closed_by, t.closing_comment
     FROM count_tasks t
-    LEFT JOIN cycle_counts b ON b.tenant_id = t.tenant_id AND b.id = t.batch_id
+    LEFT JOIN cycle_count_lines o ON o.tenant_id = t.tenant_id AND o.product_id = t.product_id
+        AND o.bin_id = t.bin_id AND o.lot_id = t.lot_id AND o.is_open AND t.state = 'OPEN'
+    LEFT JOIN cycle_counts b ON b.tenant_id = t.tenant_id AND b.id = coalesce(t.batch_id, o.batch_id)
     LEFT JOIN stock_lines c ON c.tenant_id = t.tenant_id AND c.location_id = t.location_id AND c.bin_id = t.bin_id
         AND c.product_id = t.product_id AND c.lot_id = t.lot_id
     WHERE t.tenant_id = :tenant
@@ -71,12 +78,12 @@ _LIST = """
         o.number AS lot_number
     FROM (SELECT count(*)::int AS total FROM found) n
     LEFT JOIN (
-        SELECT * FROM found u {after} ORDER BY u.created_at DESC, u.id DESC OFFSET {offset} LIMIT {limit}
+        SELECT * FROM found u {after} ORDER BY u.created_at {order}, u.id {order} OFFSET {offset} LIMIT {limit}
     ) f ON true
     LEFT JOIN bins b ON b.tenant_id = :tenant AND b.id = f.bin_id
     LEFT JOIN products p ON p.tenant_id = :tenant AND p.id = f.product_id
     LEFT JOIN lots o ON o.tenant_id = :tenant AND o.id = f.lot_id AND NOT o.is_default
-    ORDER BY f.created_at DESC, f.id DESC
+    ORDER BY f.created_at {order}, f.id {order}
 """
 _FILTERS = {
     "locations": "u.location_id = ANY (:locations)",
@@ -86,12 +93,13 @@ _FILTERS = {
     "ids": "u.id = ANY (:ids)",
 }
 LOCK = "SELECT id FROM count_tasks WHERE tenant_id = $1 AND id = ANY ($2) ORDER BY id FOR NO KEY UPDATE"
+LOCATION = "SELECT location_id FROM bins WHERE tenant_id = $1 AND id = $2"
 ADD = """
     INSERT INTO count_tasks (tenant_id, id, location_id, bin_id, product_id, lot_id, reason, note, actor_id, actor)
     SELECT b.tenant_id, $2, b.location_id, b.id, p.id, o.id, 'MANUAL', $6, $7, $8 FROM bins b
     LEFT JOIN products p ON p.tenant_id = b.tenant_id AND p.id = $4
     LEFT JOIN lots o ON o.tenant_id = b.tenant_id AND o.product_id = p.id AND o.id = $5
-    WHERE b.tenant_id = $1 AND b.id = $3 AND ($9::uuid[] IS NULL OR b.location_id = ANY ($9))
+    WHERE b.tenant_id = $1 AND b.id = $3
         AND p.id IS NOT DISTINCT FROM $4 AND o.id IS NOT DISTINCT FROM $5
     ON CONFLICT (tenant_id, bin_id, product_id, lot_id, reason) WHERE state = 'OPEN' DO NOTHING
     RETURNING id
@@ -100,7 +108,6 @@ WAITING = """
     SELECT t.id FROM count_tasks t
     WHERE t.tenant_id = $1 AND t.bin_id = $2 AND t.product_id IS NOT DISTINCT FROM $3
         AND t.lot_id IS NOT DISTINCT FROM $4 AND t.reason = 'MANUAL' AND t.state = 'OPEN'
-        AND ($5::uuid[] IS NULL OR t.location_id = ANY ($5))
 """
 # One that only the ledger knew becomes a row now; where others were quicker, it is theirs.
 CLOSE = """
@@ -127,14 +134,17 @@ class SqlTaskReads:
 
     async def tasks(self, wanted: TasksWanted) -> TaskPage:
         async with self._database.bound(wanted.tenant_id) as driver:
-            return await _listed(driver, wanted)
+            return await listed(driver, wanted)
 
 
 class TaskSqlWork(RaisesTasks):
     """The `TaskWork` port."""
 
+    async def location_of_bin(self, bin_id: UUID) -> UUID | None:
+        found: UUID | None = await self.driver.fetchval(LOCATION, self.act.tenant_id, bin_id)
+        return found
+
     async def add_task(self, id_: UUID, task: NewTask) -> UUID | None:
-        scope = None if self.act.scope is None else sorted(self.act.scope)
         kept: UUID | None = await self.driver.fetchval(
             ADD,
             self.act.tenant_id,
@@ -145,11 +155,10 @@ class TaskSqlWork(RaisesTasks):
             task.note,
             self.act.caller.principal_id,
             self.act.caller.actor,
-            scope,
         )
         if kept is None:
             kept = await self.driver.fetchval(
-                WAITING, self.act.tenant_id, task.bin_id, task.product_id, task.lot_id, scope
+                WAITING, self.act.tenant_id, task.bin_id, task.product_id, task.lot_id
             )
         return kept
 
@@ -183,11 +192,14 @@ class TaskSqlWork(RaisesTasks):
 
     async def _views(self, ids: Sequence[UUID]) -> list[TaskView]:
         wanted = TasksWanted(tenant_id=self.act.tenant_id, scope=None, state=None, limit=len(ids))
-        page = await _listed(self.driver, wanted, ids=ids)
+        page = await listed(self.driver, wanted, ids=ids)
         return sorted(page.tasks, key=lambda one: one.id)
 
 
-async def _listed(driver: Driver, wanted: TasksWanted, *, ids: Sequence[UUID] | None = None) -> TaskPage:
+async def listed(
+    driver: Driver, wanted: TasksWanted, *, ids: Sequence[UUID] | None = None, oldest_first: bool = False
+) -> TaskPage:
+    """A page of tasks and one more, or those with these ids."""
     values = {
         "tenant": wanted.tenant_id,
         "locations": within(wanted.scope, wanted.location_id),
@@ -203,6 +215,7 @@ async def _listed(driver: Driver, wanted: TasksWanted, *, ids: Sequence[UUID] | 
         is_open=wanted.state in {None, TaskState.OPEN} and wanted.reason in {None, TaskReason.EMPTIED_BIN},
         goes_on=wanted.after is not None,
         offset=0 if wanted.after is not None else (wanted.page - 1) * wanted.limit,
+        order="ASC" if oldest_first else "DESC",
         limit=wanted.limit + 1 if ids is None else _size(wanted.limit),
     )
     rows = await query.fetch(driver, values)
@@ -212,12 +225,15 @@ async def _listed(driver: Driver, wanted: TasksWanted, *, ids: Sequence[UUID] | 
 
 
 @lru_cache(maxsize=512)
-def _statement(filters: tuple[str, ...], *, is_open: bool, goes_on: bool, offset: int, limit: int) -> Query:
+def _statement(
+    filters: tuple[str, ...], *, is_open: bool, goes_on: bool, order: str, offset: int, limit: int
+) -> Query:
     return Query(
         _LIST,
         parts=f"{_STORED} UNION ALL {_EMPTIED}" if is_open else _STORED,
         where="".join(f" AND {_FILTERS[name]}" for name in filters),
         after="WHERE (u.created_at, u.id) < (:at, :after)" if goes_on else "",
+        order=order,
         offset=str(offset),
         limit=str(limit),
     )
