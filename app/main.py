@@ -88,6 +88,7 @@ from infra.replenishment.orders import SqlRecordReads
 from infra.replenishment.work import ReplenishmentSqlWork
 from infra.settings.repository import SqlSettingsReader, SqlSettingsWork
 from infra.stock_requests.dashboard import SqlDashboardReads
+from infra.stock_requests.generating import GeneratingSqlWork
 from infra.stock_requests.lists import SqlRequestLists
 from infra.stock_requests.pending import SqlPendingReads
 from infra.stock_requests.reads import SqlDeciders, SqlStockRequestReads
@@ -210,6 +211,7 @@ def ports(
         "begin_counting": beginning(database, CountingSqlWork),
         "begin_count": beginning(database, CountSqlWork),
         "begin_record": beginning(database, RecordSqlWork),
+        "begin_generating": beginning(database, GeneratingSqlWork),
         "begin_holds": beginning(database, HoldSqlWork),
         "begin_disposal": beginning(database, DisposalSqlWork),
         "begin_lots": beginning(database, LotPostingSqlWork),

@@ -29,6 +29,9 @@ from app.session_api.catalog import (
 )
 from domain.access.model import Act, Permission
 from domain.errors import Reason
+from domain.stock_requests.generating import GeneratingWork, generate
+from domain.stock_requests.model import StockRequest
+from domain.stock_requests.ports import Deciders
 from domain.stock_requests.stocklists import (
     LINES_MAX,
     StocklistFacts,
@@ -53,7 +56,14 @@ class StocklistUnit(StocklistWork, Work, Protocol):
     """The unit of work as the HTTP layer needs it, with idempotency."""
 
 
+class GeneratingUnit(GeneratingWork, Work, Protocol):
+    """The same, for requests that are made of stocklists."""
+
+
 type BeginStocklists = Begin[StocklistUnit]
+type BeginGenerating = Begin[GeneratingUnit]
+SUBMIT_ERRORS = (Reason.INVALID_TRANSITION, Reason.INSUFFICIENT_STOCK)
+"""What submitting may meet besides, where nobody needs to approve it."""
 
 
 class PutStocklistLine(Body, frozen=True, kw_only=True):
@@ -112,6 +122,10 @@ class StocklistList(Answer, frozen=True, kw_only=True):
 
 class StocklistData(Answer, frozen=True, kw_only=True):
     data: StocklistWhole
+
+
+class GeneratedRequest(Answer, frozen=True, kw_only=True):
+    data: StockRequest
 
 
 class StocklistController(Controller):
@@ -201,6 +215,39 @@ class StocklistController(Controller):
         stocklist_reads: NamedDependency[SkipValidation[StocklistReads]],
     ) -> Json[StocklistData]:
         return Json(StocklistData(data=await stocklist_reads.one(act.tenant_id, stocklist_id, scope=act.scope)))
+
+    @route(
+        "POST",
+        "/{stocklist_id:uuid}/generate",
+        operation="generateStocklistRequest",
+        summary="Make a stock request of a stocklist",
+        permissions=Permission.STOCKREQUESTS_WRITE,
+        description="An E_REQUEST of what the destination is short of. What is pulled is a draft; what is pushed "
+        "is submitted at once. 400 NO_CHANGE when nothing is short, 409 DUPLICATE while a draft of it waits.",
+        errors=[
+            Reason.DUPLICATE,
+            Reason.INACTIVE,
+            Reason.LOCATION_DENIED,
+            Reason.NO_CHANGE,
+            Reason.NOT_FOUND,
+            *SUBMIT_ERRORS,
+        ],
+        status=HTTPStatus.CREATED,
+    )
+    async def generate(
+        self,
+        stocklist_id: FromPath[UUID],
+        act: NamedDependency[SkipValidation[Act]],
+        deciders: NamedDependency[SkipValidation[Deciders]],
+        begin_generating: NamedDependency[SkipValidation[BeginGenerating]],
+    ) -> Json[GeneratedRequest]:
+        decider = await deciders.of(act)
+
+        async def do(work: GeneratingUnit) -> GeneratedRequest:
+            request = await generate(work, act=act, decider=decider, stocklist_id=stocklist_id)
+            return GeneratedRequest(data=request)
+
+        return await once(begin_generating, act, do, status=HTTPStatus.CREATED)
 
     @route(
         "PATCH",

@@ -216,9 +216,24 @@ class SqlStocklistReads:
     async def needs(
         self, tenant_id: UUID, *, origin_id: UUID, destination_id: UUID, stocklist_id: UUID | None, scope: Scope
     ) -> Needs:
-        within = None if scope is None else list(scope)
         async with self._database.bound(tenant_id) as driver:
-            row = await driver.fetchrow(NEEDS, tenant_id, origin_id, destination_id, stocklist_id, within)
-        assert row is not None
-        terms = decoded(row["terms"])
-        return Needs(position=terms.position, wanted=_wanted.decode(row["lines"]), offers=terms.offers)
+            return await read_needs(
+                driver, tenant_id, origin_id, destination_id, stocklist_id=stocklist_id, scope=scope
+            )
+
+
+async def read_needs(
+    driver: Driver,
+    tenant_id: UUID,
+    origin_id: UUID,
+    destination_id: UUID,
+    *,
+    stocklist_id: UUID | None,
+    scope: Scope,
+) -> Needs:
+    """One statement, on a bound connection."""
+    within = None if scope is None else list(scope)
+    row = await driver.fetchrow(NEEDS, tenant_id, origin_id, destination_id, stocklist_id, within)
+    assert row is not None
+    terms = decoded(row["terms"])
+    return Needs(position=terms.position, wanted=_wanted.decode(row["lines"]), offers=terms.offers)
