@@ -53,7 +53,6 @@ from app.session_api.reversals import ReversalController
 from app.session_api.settings import SettingsController
 from app.session_api.stock_request_acts import StockRequestActController
 from app.session_api.stock_request_dashboards import StockRequestDashboardController
-from app.session_api.stock_request_lists import StockRequestListController
 from app.session_api.stock_request_products import StockRequestProductController
 from app.session_api.stock_requests import StockRequestController
 from app.session_api.stocklists import StocklistController
@@ -118,7 +117,6 @@ CONTROLLERS: Sequence[ControllerRouterHandler] = (
     StockRequestActController,
     StockRequestController,
     StockRequestDashboardController,
-    StockRequestListController,
     StockRequestProductController,
     StocklistController,
     SupplyController,
