@@ -195,7 +195,7 @@ class StockRequestActController(Controller):
 
     @route(
         "POST",
-        "/{request_id:uuid}/approve",
+        "/{pending_request_id:uuid}/approve",
         operation="approveStockRequest",
         summary="Approve a stock request",
         permissions=Permission.STOCKREQUESTS_APPROVE,
@@ -208,7 +208,7 @@ class StockRequestActController(Controller):
     async def approve(
         self,
         *,
-        request_id: FromPath[UUID],
+        pending_request_id: FromPath[UUID],
         data: JSONBody[ApproveRequest],
         act: NamedDependency[SkipValidation[Act]],
         deciders: NamedDependency[SkipValidation[Deciders]],
@@ -222,7 +222,7 @@ class StockRequestActController(Controller):
             lambda work, decider: approve(
                 work,
                 decider=decider,
-                request_id=request_id,
+                request_id=pending_request_id,
                 expected_version=data.expected_version,
                 lines=lines,
                 comment=data.comment,
@@ -231,7 +231,7 @@ class StockRequestActController(Controller):
 
     @route(
         "POST",
-        "/{request_id:uuid}/reject",
+        "/{pending_request_id:uuid}/reject",
         operation="rejectStockRequest",
         summary="Reject a stock request",
         permissions=Permission.STOCKREQUESTS_APPROVE,
@@ -241,7 +241,7 @@ class StockRequestActController(Controller):
     async def reject(
         self,
         *,
-        request_id: FromPath[UUID],
+        pending_request_id: FromPath[UUID],
         data: JSONBody[RejectRequest],
         act: NamedDependency[SkipValidation[Act]],
         deciders: NamedDependency[SkipValidation[Deciders]],
@@ -254,7 +254,7 @@ class StockRequestActController(Controller):
             lambda work, decider: reject(
                 work,
                 decider=decider,
-                request_id=request_id,
+                request_id=pending_request_id,
                 expected_version=data.expected_version,
                 comment=data.comment,
             ),
@@ -262,7 +262,7 @@ class StockRequestActController(Controller):
 
     @route(
         "POST",
-        "/{request_id:uuid}/rollback",
+        "/{pending_request_id:uuid}/rollback",
         operation="rollBackStockRequest",
         summary="Rollback a stock request",
         permissions=Permission.STOCKREQUESTS_WRITE,
@@ -275,7 +275,7 @@ class StockRequestActController(Controller):
     async def roll_back(
         self,
         *,
-        request_id: FromPath[UUID],
+        pending_request_id: FromPath[UUID],
         data: JSONBody[RollBackRequest],
         act: NamedDependency[SkipValidation[Act]],
         deciders: NamedDependency[SkipValidation[Deciders]],
@@ -289,7 +289,7 @@ class StockRequestActController(Controller):
                 work,
                 act=act,
                 decider=decider,
-                request_id=request_id,
+                request_id=pending_request_id,
                 comment=data.comment,
                 expected_version=data.expected_version,
             ),

@@ -318,7 +318,7 @@ class StockRequestController(StockRequestLists, Controller):
 
     @route(
         "PATCH",
-        "/{request_id:uuid}/lines/{line_id:uuid}",
+        "/{request_id:uuid}/lines/{request_line_id:uuid}",
         operation="changeStockRequestLine",
         summary="Change a line of a stock request",
         permissions=Permission.STOCKREQUESTS_WRITE,
@@ -329,7 +329,7 @@ class StockRequestController(StockRequestLists, Controller):
         self,
         *,
         request_id: FromPath[UUID],
-        line_id: FromPath[UUID],
+        request_line_id: FromPath[UUID],
         data: JSONBody[ChangeRequestLine],
         act: NamedDependency[SkipValidation[Act]],
         deciders: NamedDependency[SkipValidation[Deciders]],
@@ -344,18 +344,18 @@ class StockRequestController(StockRequestLists, Controller):
                 work,
                 decider=decider,
                 request_id=request_id,
-                line_id=line_id,
+                line_id=request_line_id,
                 quantity=None if data.quantity is UNSET else data.quantity,
                 note=None if data.note is UNSET else (data.note,),
                 expected_version=data.expected_version,
             )
-            return _line(changed, line_id)
+            return _line(changed, request_line_id)
 
         return await once(begin_requests, act, do)
 
     @route(
         "DELETE",
-        "/{request_id:uuid}/lines/{line_id:uuid}",
+        "/{request_id:uuid}/lines/{request_line_id:uuid}",
         operation="removeStockRequestLine",
         summary="Remove a line of a stock request",
         permissions=Permission.STOCKREQUESTS_WRITE,
@@ -365,7 +365,7 @@ class StockRequestController(StockRequestLists, Controller):
         self,
         *,
         request_id: FromPath[UUID],
-        line_id: FromPath[UUID],
+        request_line_id: FromPath[UUID],
         act: NamedDependency[SkipValidation[Act]],
         deciders: NamedDependency[SkipValidation[Deciders]],
         begin_requests: NamedDependency[SkipValidation[BeginRequests]],
@@ -378,7 +378,7 @@ class StockRequestController(StockRequestLists, Controller):
                 work,
                 decider=decider,
                 request_id=request_id,
-                line_id=line_id,
+                line_id=request_line_id,
                 expected_version=expected_version,
             )
             return RequestLinesData(data=changed.lines, version=changed.version)

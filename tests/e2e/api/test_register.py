@@ -24,7 +24,6 @@ REGISTER = Path(__file__).parents[1] / "endpoints.tsv"
 LATER = (
     "/api/inventory/cycle-count/blind-form",  # to print
     "/api/inventory/cycle-count/resolve",  # what becomes of variances
-    "/api/stock-requests",  # asking for stock, and approving it
     "/{}/api/v1",  # the import surface
     "/api/integrations",  # the integrations surface
 )

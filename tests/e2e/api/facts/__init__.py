@@ -11,7 +11,15 @@ from uuid import UUID
 
 import asyncpg
 
-from tests.e2e.api.facts import count_plans, cycle_counts, put_away, replenishment, stocklists, transfers
+from tests.e2e.api.facts import (
+    count_plans,
+    cycle_counts,
+    put_away,
+    replenishment,
+    stock_requests,
+    stocklists,
+    transfers,
+)
 
 type Furnish = Callable[["asyncpg.Connection[Any]", UUID, Mapping[str, str]], Awaitable[dict[str, str]]]
 
@@ -20,6 +28,7 @@ FURNISH: tuple[Furnish, ...] = (
     cycle_counts.furnish,
     put_away.furnish,
     replenishment.furnish,
+    stock_requests.furnish,
     stocklists.furnish,
     transfers.furnish,
 )
@@ -28,6 +37,7 @@ MORE_ELSEWHERE: tuple[tuple[str, str], ...] = (
     *count_plans.ELSEWHERE,
     *cycle_counts.ELSEWHERE,
     *replenishment.ELSEWHERE,
+    *stock_requests.ELSEWHERE,
     *stocklists.ELSEWHERE,
     *transfers.ELSEWHERE,
 )
