@@ -191,7 +191,7 @@ def test_what_nobody_gives_is_uncovered() -> None:
 
     shown = suggestion(weighed, [surplus(NEAR, 15)], location_id=FAR, today=DAY, days=DAYS)
 
-    assert (shown.suggested_quantity, shown.uncovered) == (40, 25)
+    assert (shown.suggested_quantity, shown.uncovered) == (Decimal(40), Decimal(25))
     assert shown.source is not None
     assert shown.source.can_give == 15
 
