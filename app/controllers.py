@@ -15,6 +15,7 @@ from app.session_api.audit import AuditController
 from app.session_api.auth import AuthController
 from app.session_api.availability import AvailabilityController
 from app.session_api.bins import BinController
+from app.session_api.blind_form import BlindFormController
 from app.session_api.categories import CategoryController
 from app.session_api.channel_location import ChannelLocationController
 from app.session_api.channel_summary import ChannelSummaryController
@@ -75,6 +76,7 @@ CONTROLLERS: Sequence[ControllerRouterHandler] = (
     AuthController,
     AvailabilityController,
     BinController,
+    BlindFormController,
     CategoryController,
     ChannelController,
     ChannelLocationController,

@@ -39,6 +39,7 @@ from infra.availability.supplies import ReceivingSqlWork, SqlSupplyQueries
 from infra.catalog.queries import SqlCatalogQueries
 from infra.catalog.repository import SqlCatalogWork
 from infra.counting.abc import SqlPlanReads
+from infra.counting.form import SqlFormReads
 from infra.counting.planned import PlannedSqlWork
 from infra.counting.plans import PlanSqlWork
 from infra.counting.queries import SqlCountReader
@@ -231,6 +232,7 @@ def ports(
         "channel_matrix": SqlMatrixReads(database),
         "channel_queries": SqlChannelQueries(database),
         "channel_sums": SqlSummaryReads(database),
+        "count_forms": SqlFormReads(database),
         "count_plans": SqlPlanReads(database),
         "count_tasks": SqlTaskReads(database),
         "config_reads": SqlConfigReads(database),

@@ -21,7 +21,7 @@ class AbcDueItem(Answer, frozen=True, kw_only=True, tag_field="view", tag="COUNT
     """`abcClass` is the class in force: `override`, which a person set, else `computedClass`."""
 
     product_master_id: UUID
-    sku: str
+    global_sku: str
     product_name: str
     rank: int
     abc_class: AbcClass
@@ -228,7 +228,7 @@ def _item(one: Planned) -> AbcItem:
     row = one.row
     return AbcItem(
         product_master_id=row.product_id,
-        sku=one.product.sku,
+        global_sku=one.product.sku,
         product_name=one.product.product_name,
         rank=row.rank,
         abc_class=row.abc_class,
@@ -247,7 +247,7 @@ def _due_item(one: Planned) -> AbcDueItem:
     row = one.row
     return AbcDueItem(
         product_master_id=row.product_id,
-        sku=one.product.sku,
+        global_sku=one.product.sku,
         product_name=one.product.product_name,
         rank=row.rank,
         abc_class=row.abc_class,

@@ -56,7 +56,7 @@ class TaskPlace(Answer, frozen=True, kw_only=True, tag_field="view", tag="COUNTE
     bin_id: UUID
     bin_code: str
     product_master_id: UUID | None
-    sku: str | None
+    global_sku: str | None
     product_name: str | None
     lot_id: UUID | None
     lot_number: str | None
@@ -227,7 +227,7 @@ def _task(act: Act, one: TaskView, *, sees: bool) -> TaskItem | TaskPlace:
         "bin_id": one.bin_id,
         "bin_code": one.bin_code,
         "product_master_id": one.product_id,
-        "sku": one.sku,
+        "global_sku": one.sku,
         "product_name": one.product_name,
         "lot_id": one.lot_id,
         "lot_number": one.lot_number,
