@@ -98,7 +98,8 @@ def done(data: TransferActRequest) -> Do:
 def _of_head(data: TransferActRequest) -> Iterator[tuple[str, str]]:
     allowed = HEAD_FIELDS.get(data.action, set())
     for name in ("lines", "due_on", "reference", "discrepancy_reason", "reason_code_id"):
-        if name not in allowed and getattr(data, name) not in {None, UNSET}:
+        value = getattr(data, name)
+        if name not in allowed and value is not None and value is not UNSET:
             yield path_of(name), f"has no meaning for {data.action}"
     if data.action is TransferAction.RECEIVE and data.lines is None:
         yield "lines", "is required: what arrived"

@@ -155,6 +155,7 @@ class TransferController(Controller):
             Reason.LOCATION_DENIED,
             Reason.INACTIVE,
             Reason.INSUFFICIENT_STOCK,
+            Reason.BIN_UNFIT,
             Reason.POSITION_FROZEN,
             Reason.COUNTED_SINCE,
             Reason.QUANTITY_OUT_OF_RANGE,

@@ -34,8 +34,9 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
         return DomainError(Reason.PERMISSION_DENIED, f"This needs {permission}", permission=permission)
 
     def refusal_at(self, location_id: UUID) -> DomainError | None:
-        if self.is_sourced:
-            return None
+        refused = self.refusal(Permission.TRANSFERS_WRITE)
+        if self.is_sourced or refused is not None:
+            return refused
         try:
             self.caller.require_location(Permission.TRANSFERS_WRITE, location_id)
         except DomainError as refused:

@@ -1,16 +1,20 @@
 """From bin to bin within a location: one posting, at once."""
 
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from uuid import UUID
 
 import msgspec
 
 from domain.access.model import Act
+from domain.catalog.model import Mixing
 from domain.errors import DomainError, Reason
 from domain.ledger.model import Entry, Kind
+from domain.put_away.fitting import MESSAGES
+from domain.put_away.suggesting import Outcome
 from domain.transfers.acting import posting_of, told, told_plainly
 from domain.transfers.model import ZERO, LineWanted, NewTransfer, Transfer, TransferState
-from domain.transfers.ports import PickRow, Shelf, TransferWork
+from domain.transfers.ports import PickRow, Room, Shelf, TransferWork
 from domain.transfers.writing import written
 from domain.values import new_id, plain
 
@@ -27,14 +31,16 @@ async def move_at_once(work: TransferWork, *, act: Act, new: NewTransfer) -> Tra
     Stock of a hold, quarantine or damage bin is moved only by who names the bin. What is reserved or held stays.
 
     Raises:
-        DomainError: INSUFFICIENT_STOCK, POSITION_FROZEN, INACTIVE.
+        DomainError: INSUFFICIENT_STOCK, BIN_UNFIT, POSITION_FROZEN, INACTIVE.
     """
     transfer_id = await written(work, new, TransferState.COMPLETED)
+    rooms = await work.transfers.rooms(sorted({line.to_bin_id for line in new.lines if line.to_bin_id}))
     products = sorted({line.product_id for line in new.lines})
     seen = [shelf.line_id for id_ in products for shelf in await work.transfers.shelves(id_, new.origin_id)]
     await work.settle(transfer_id, [], lines=sorted(seen))
     shelves = {id_: await work.transfers.shelves(id_, new.origin_id) for id_ in products}
     moves = _chosen(new, shelves)
+    _require_room(new, moves, rooms)
     entries = []
     for move in moves:
         line = new.lines[move.line]
@@ -110,6 +116,30 @@ def _chosen(new: NewTransfer, shelves: dict[UUID, list[Shelf]]) -> list[_Move]:
                 available=plain(line.quantity - rest),
             )
     return sorted(moves, key=lambda move: move.line)
+
+
+def _require_room(new: NewTransfer, moves: Sequence[_Move], rooms: Mapping[UUID, Room]) -> None:
+    """Bins take what their mixing rules and capacities let them."""
+    for bin_id, room in rooms.items():
+        coming = [move for move in moves if new.lines[move.line].to_bin_id == bin_id]
+        lots = room.lots | {(new.lines[move.line].product_id, move.shelf.lot_id) for move in coming}
+        quantity = sum((move.quantity for move in coming), ZERO)
+        if room.mixing is not Mixing.ANY and len({product_id for product_id, _ in lots}) > 1:
+            rule = Outcome.OTHER_PRODUCT
+        elif room.mixing is Mixing.ONE_LOT and len(lots) > 1:
+            rule = Outcome.OTHER_LOT
+        elif room.capacity is not None and room.filled + quantity > room.capacity:
+            rule = Outcome.NO_ROOM
+        else:
+            continue
+        raise DomainError(
+            Reason.BIN_UNFIT,
+            MESSAGES[rule],
+            toBinId=bin_id,
+            rule=rule,
+            requested=plain(quantity),
+            room=None if room.capacity is None else plain(max(ZERO, room.capacity - room.filled)),
+        )
 
 
 def _admits(line: LineWanted, shelf: Shelf) -> bool:

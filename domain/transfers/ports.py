@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 
 from domain.access.model import Scope
+from domain.catalog.model import Mixing
 from domain.catalog.views import Page, Window
 from domain.counting.tasks import TaskRaising
 from domain.documents import DocumentWork
@@ -61,6 +62,19 @@ class Shelf(msgspec.Struct, frozen=True, kw_only=True):
     sells: bool
     """It stands in no hold, quarantine or damage bin."""
     free: Decimal
+
+
+class Room(msgspec.Struct, frozen=True, kw_only=True):
+    """A bin that is to be filled: what it takes, and what stands in it."""
+
+    bin_id: UUID
+    code: str
+    mixing: Mixing
+    capacity: Decimal | None
+    """In units; None is no limit."""
+    filled: Decimal
+    lots: frozenset[tuple[UUID, UUID]]
+    """Of which product and lot there is something; where all may be mixed, nobody asks."""
 
 
 class StockPlace(msgspec.Struct, frozen=True, kw_only=True):
@@ -161,6 +175,10 @@ class TransferStore(Protocol):
 
     async def shelves(self, product_id: UUID, location_id: UUID) -> list[Shelf]:
         """All lines of a product at a location that have something free, whatever their bins are for."""
+        ...
+
+    async def rooms(self, bin_ids: Sequence[UUID]) -> dict[UUID, Room]:
+        """Bins that are going to be filled; nobody else fills or freezes them before this transaction ends."""
         ...
 
     async def places(self, line_ids: Sequence[UUID]) -> dict[UUID, StockPlace]: ...

@@ -73,6 +73,25 @@ SHELVES = """
     CROSS JOIN LATERAL (SELECT * FROM lots x WHERE x.tenant_id = $1 AND x.id = s.lot_id OFFSET 0) t
     ORDER BY t.expires_on NULLS LAST, s.created_at, s.id
 """
+# Locked by id, before any stock line.
+LOCK_BINS = """
+    SELECT b.id FROM (SELECT DISTINCT x.id FROM unnest($2::uuid[]) AS x(id) ORDER BY x.id) w
+    CROSS JOIN LATERAL (
+        SELECT * FROM bins x WHERE x.tenant_id = $1 AND x.id = w.id FOR NO KEY UPDATE
+    ) b
+"""
+ROOMS = """
+    SELECT b.id AS bin_id, b.code, b.mixing, b.capacity_units AS capacity, c.filled, c.products, c.lots
+    FROM unnest($2::uuid[]) AS w(id)
+    CROSS JOIN LATERAL (SELECT * FROM bins x WHERE x.tenant_id = $1 AND x.id = w.id OFFSET 0) b
+    CROSS JOIN LATERAL (
+        SELECT coalesce(sum(x.on_hand), 0) AS filled, coalesce(array_agg(x.product_id), '{}') AS products,
+            coalesce(array_agg(x.lot_id), '{}') AS lots
+        FROM stock_lines x
+        WHERE x.tenant_id = $1 AND x.bin_id = b.id AND x.on_hand > 0
+            AND (b.mixing <> 'ANY' OR b.capacity_units IS NOT NULL)
+    ) c
+"""
 PLACES = """
     SELECT s.id AS line_id, s.product_id, s.lot_id FROM unnest($2::uuid[]) AS w(id)
     CROSS JOIN LATERAL (SELECT * FROM stock_lines x WHERE x.tenant_id = $1 AND x.id = w.id OFFSET 0) s

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from domain.access.model import Act
+from domain.catalog.model import Mixing
 from domain.documents import DocumentType
 from domain.ledger.model import Direction
 from domain.replenishment.following import follow
@@ -27,6 +28,7 @@ from domain.transfers.ports import (
     Named,
     NamedBin,
     PickRow,
+    Room,
     Shelf,
     StockPlace,
     TransitBin,
@@ -152,6 +154,21 @@ class SqlTransferStore:
     async def shelves(self, product_id: UUID, location_id: UUID) -> list[Shelf]:
         rows = await self._driver.fetch(sql.SHELVES, self._tenant, product_id, location_id)
         return [Shelf(**dict(row)) for row in rows]
+
+    async def rooms(self, bin_ids: Sequence[UUID]) -> dict[UUID, Room]:
+        await self._driver.execute(sql.LOCK_BINS, self._tenant, list(bin_ids))
+        rows = await self._driver.fetch(sql.ROOMS, self._tenant, list(bin_ids))
+        return {
+            row["bin_id"]: Room(
+                bin_id=row["bin_id"],
+                code=row["code"],
+                mixing=Mixing(row["mixing"]),
+                capacity=row["capacity"],
+                filled=row["filled"],
+                lots=frozenset(zip(row["products"], row["lots"], strict=True)),
+            )
+            for row in rows
+        }
 
     async def places(self, line_ids: Sequence[UUID]) -> dict[UUID, StockPlace]:
         rows = await self._driver.fetch(sql.PLACES, self._tenant, sorted(set(line_ids)))
