@@ -13,6 +13,7 @@ import asyncpg
 
 from tests.e2e.api.facts import (
     count_plans,
+    count_resolution,
     cycle_counts,
     put_away,
     replenishment,
@@ -25,6 +26,7 @@ type Furnish = Callable[["asyncpg.Connection[Any]", UUID, Mapping[str, str]], Aw
 
 FURNISH: tuple[Furnish, ...] = (
     count_plans.furnish,
+    count_resolution.furnish,
     cycle_counts.furnish,
     put_away.furnish,
     replenishment.furnish,
@@ -35,11 +37,12 @@ FURNISH: tuple[Furnish, ...] = (
 MORE_ELSEWHERE: tuple[tuple[str, str], ...] = (
     *put_away.ELSEWHERE,
     *count_plans.ELSEWHERE,
+    *count_resolution.ELSEWHERE,
     *cycle_counts.ELSEWHERE,
     *replenishment.ELSEWHERE,
     *stock_requests.ELSEWHERE,
     *stocklists.ELSEWHERE,
     *transfers.ELSEWHERE,
 )
-MORE_SYNONYMS: dict[str, str] = {**transfers.SYNONYMS}
+MORE_SYNONYMS: dict[str, str] = {**stock_requests.SYNONYMS, **transfers.SYNONYMS}
 """Names of ids in routes that mean what a fact of another name says."""

@@ -22,6 +22,7 @@ ELSEWHERE = (
     ("pendingRequestId", "elsewherePendingRequestId"),
     ("requestLineId", "elsewhereRequestLineId"),
 )
+SYNONYMS = {"requesterId": "userId"}
 
 
 async def furnish(admin: "asyncpg.Connection[Any]", tenant_id: UUID, facts: Mapping[str, str]) -> dict[str, str]:
