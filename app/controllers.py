@@ -21,6 +21,8 @@ from app.session_api.channel_location import ChannelLocationController
 from app.session_api.channel_summary import ChannelSummaryController
 from app.session_api.channels import ChannelController
 from app.session_api.count_plans import CountPlanController
+from app.session_api.count_resolution import CountResolutionController
+from app.session_api.count_reviews import CountReviewController
 from app.session_api.count_tasks import CountTaskController
 from app.session_api.cycle_counts import CycleCountController
 from app.session_api.delegations import DelegationController
@@ -84,6 +86,8 @@ CONTROLLERS: Sequence[ControllerRouterHandler] = (
     CheckController,
     ConversionController,
     CountPlanController,
+    CountResolutionController,
+    CountReviewController,
     CountTaskController,
     CycleCountController,
     DelegationController,

@@ -43,6 +43,7 @@ from infra.counting.form import SqlFormReads
 from infra.counting.planned import PlannedSqlWork
 from infra.counting.plans import PlanSqlWork
 from infra.counting.queries import SqlCountReader
+from infra.counting.reviews import SqlReviewReader
 from infra.counting.tasks import SqlTaskReads, TaskSqlWork
 from infra.counting.work import CountingSqlWork
 from infra.db import migrate as migrations
@@ -264,6 +265,7 @@ def ports(
         "request_reads": SqlStockRequestReads(database),
         "request_lists": SqlRequestLists(database),
         "reversal_reads": SqlReversalReads(database),
+        "review_reader": SqlReviewReader(database),
         "rights": SqlRightsReads(database),
         "settings": SqlSettingsReader(database),
         "stock": SqlStockReader(database),

@@ -267,6 +267,7 @@ class CycleCountController(Controller):
             Reason.DUPLICATE,
             Reason.INVALID_TRANSITION,
             Reason.POSITION_FROZEN,
+            Reason.SELF_APPROVAL,
             Reason.STALE_VERSION,
         ],
         example={"action": "assign", "assigneeIds": ["{userId}"], "comment": "The night shift"},

@@ -1,6 +1,7 @@
 """Counted lines as they stand, and what was decided upon them: the `ReviewWork` port. `$1` is the tenant."""
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -11,6 +12,7 @@ from domain.counting.approval import Signature
 from domain.counting.model import LineState
 from domain.counting.resolving_ports import NewSignature, Outcome, Standing, Why
 from domain.counting.tolerance import Variance
+from domain.counting.variances import Said
 from domain.settings.model import TenantSettings
 from infra.db.work import encoded
 from infra.documents.work import DocumentSqlWork
@@ -53,7 +55,7 @@ STANDING_JOINS = """
     LEFT JOIN LATERAL (
         SELECT jsonb_agg(jsonb_build_object('action', x.action, 'variance', x.variance, 'identities', x.actor_ids,
             'on_behalf_of', x.on_behalf_of, 'reason_code_id', x.reason_code_id, 'comment', x.comment,
-            'root_cause', x.root_cause) ORDER BY x.id) AS signed
+            'root_cause', x.root_cause, 'actor', x.actor, 'recorded_at', x.recorded_at) ORDER BY x.id) AS signed
         FROM cycle_count_approvals x WHERE x.tenant_id = $1 AND x.count_line_id = c.id AND x.round = c.round
     ) a ON true"""
 STANDING = f"""
@@ -102,12 +104,14 @@ _settings = msgspec.json.Decoder(TenantSettings)
 
 class _Signed(msgspec.Struct, frozen=True):
     action: str
+    actor: str
     variance: Decimal
     identities: tuple[UUID, ...]
     on_behalf_of: UUID | None
     reason_code_id: UUID | None
     comment: str | None
     root_cause: str | None
+    recorded_at: datetime
 
 
 _rounds = msgspec.json.Decoder(list[frozenset[UUID]])
@@ -165,10 +169,7 @@ def settings_of(stored: str | None) -> TenantSettings:
 def standing_of(row: Mapping[str, Any]) -> Standing:
     """A line from `STANDING_COLUMNS`."""
     variance = Variance(expected=row["expected"], counted=row["counted_quantity"], unit_cost=row["unit_cost"])
-    # Who agreed to another variance has not agreed to this one.
-    signed = [
-        one for one in (_signed.decode(row["signed"]) if row["signed"] else []) if one.variance == variance.units
-    ]
+    signed = _signatures(row, variance)
     first = signed[0] if signed else None
     return Standing(
         id=row["id"],
@@ -197,6 +198,26 @@ def standing_of(row: Mapping[str, Any]) -> Standing:
             reason_code_id=first.reason_code_id, comment=first.comment, root_cause=first.root_cause
         ) if first else Why(),
     )  # fmt: skip
+
+
+def said_of(row: Mapping[str, Any], variance: Variance) -> list[Said]:
+    """Who proposed and who approved a variance, first to last."""
+    return [
+        Said(
+            action=one.action,
+            actor=one.actor,
+            on_behalf_of=one.on_behalf_of,
+            comment=one.comment,
+            recorded_at=one.recorded_at,
+        )
+        for one in _signatures(row, variance)
+    ]
+
+
+def _signatures(row: Mapping[str, Any], variance: Variance) -> list[_Signed]:
+    # Who agreed to another variance has not agreed to this one.
+    signed = _signed.decode(row["signed"]) if row["signed"] else []
+    return [one for one in signed if one.variance == variance.units]
 
 
 def _flat(outcome: Outcome) -> dict[str, object]:
