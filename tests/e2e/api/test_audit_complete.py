@@ -26,10 +26,14 @@ from tests.ledger.promises import show
 type Connection = asyncpg.Connection[Any]
 
 OF_THE_LEDGER = {
+    "abc_run_lines": "only added to, with the run that they are of",
     "audit_log": "the trail itself",
     "channel_usage": "adds up reservations",
+    "cycle_count_approvals": "only added to: it is the record",
     "cycle_count_entries": "only added to: it is the record",
     "cycle_count_lines": "what was counted is an entry, what was decided a step of the batch's history",
+    "document_history": "only added to: it is the record",
+    "document_numbers": "counts documents",
     "events": "tells of what is on record already",
     "idempotency_keys": "what was answered, for a retry",
     "ledger_heads": "counts the ledger",
@@ -38,9 +42,13 @@ OF_THE_LEDGER = {
     "reservation_lines": "which stock lines serve a reservation, which is on record itself",
     "stock_counts": "follows from the ledger",
     "stock_request_categories": "follows from the requests",
+    "stock_request_comments": "only added to: it is the record",
     "stock_request_counted": "follows from the requests",
     "stock_request_counts": "follows from the requests",
+    "stock_request_tiers": "the plan of a submission; each decision is on record itself",
     "stock_lines": "follows from the ledger",
+    "transfer_picks": "follows from the ledger, and from the steps of the transfer's history",
+    "transfer_receipts": "only added to: it is the record",
     "stock_totals": "follows from the ledger",
 }
 """Tables whose changes leave no row in the log, and why."""
