@@ -25,6 +25,8 @@ from infra.demo.holds import hold_some
 from infra.demo.places import DC
 from infra.demo.plan import Plan
 from infra.demo.postings import Translator
+from infra.demo.put_away import SOURCE, fill_docks
+from infra.demo.replenishment import plan_replenishment
 from infra.demo.rows import DemoDataError, Reader, read_csv
 from infra.demo.tenant import (
     NAME,
@@ -39,6 +41,7 @@ from infra.demo.tenant import (
     users,
     write_mark,
 )
+from infra.demo.transfers import send_transfers
 from infra.ledger.grouping import GroupedLedger
 
 __all__ = ["DemoReport", "has_demo", "load"]
@@ -46,7 +49,12 @@ __all__ = ["DemoReport", "has_demo", "load"]
 BATCH = 4000  # movements
 STATEMENT_SECONDS = 120  # a batch takes half a second; on a machine that is busy otherwise, let it
 READING, MAKING, POSTING = "Reading the order lines", "Making products and places", "Posting the order lines"
-POSITION = "SELECT position FROM ledger_heads WHERE tenant_id = $1"
+# Of the plan: the delivery to the docks is the first posting that comes after it.
+POSITION = """
+    SELECT coalesce(
+        (SELECT min(p.first_position) - 1 FROM postings p WHERE p.tenant_id = $1 AND p.source_type = $2),
+        (SELECT h.position FROM ledger_heads h WHERE h.tenant_id = $1))
+"""
 
 type Progress = Callable[[str, int, int], None]
 
@@ -123,7 +131,7 @@ async def _fill(database: Database, plan: Plan, mark: Mark, act: Act, progress: 
         act=act,
     )
     async with database.bound(act.tenant_id) as driver:
-        done: int = await driver.fetchval(POSITION, act.tenant_id)
+        done: int = await driver.fetchval(POSITION, act.tenant_id, SOURCE)
     poster = _Poster(database)
     seen = postings = 0
     try:
@@ -144,6 +152,9 @@ async def _fill(database: Database, plan: Plan, mark: Mark, act: Act, progress: 
         )
     await open_channels(database, act, plan, products=catalog.products, locations=catalog.locations)
     await hold_some(database, act, plan, products=catalog.products, locations=catalog.locations)
+    await fill_docks(database, act, plan, products=catalog.products, locations=catalog.locations)
+    await send_transfers(database, act, plan, products=catalog.products, locations=catalog.locations)
+    await plan_replenishment(database, act, plan, products=catalog.products, locations=catalog.locations)
     return _filled(plan, catalog, translator, movements=seen, postings=postings), poster.posted
 
 
