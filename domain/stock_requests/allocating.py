@@ -10,6 +10,7 @@ from domain.availability.allocating import Source, allot
 from domain.availability.claims import Need
 from domain.availability.ports import Wish
 from domain.documents import DocumentType, Step
+from domain.errors import not_found
 from domain.stock_requests.acting import live, payload_of
 from domain.stock_requests.model import STOCK_REQUEST, ZERO, RequestLine, RequestState, StockRequest
 from domain.stock_requests.ports import StockRequestWork
@@ -70,7 +71,14 @@ async def allocate_backorders(
 
     Every waiting request of the products is asked, not only those that the new stock would meet: who came first
     is served first, in parts if need be.
+
+    Raises:
+        DomainError: NOT_FOUND, there is no such location or product.
     """
+    if location_id not in await work.ends([location_id]):
+        raise not_found("location", field="locationId")
+    if len(await work.goods(product_ids or ())) < len(set(product_ids or ())):
+        raise not_found("product", field="productMasterIds")
     served = []
     for request_id in await work.backordered(location_id, product_ids, limit):
         before = await work.lock(request_id)
