@@ -105,8 +105,11 @@ async def complete(
     await work.close_counts(batch.id)
     await work.change(batch.id, to=State.REVIEW)
     closed = await work.tell_accuracy(batch.id)
-    await tell(work, action=Action.COMPLETE, before=batch.state, batch=closed, comment=comment)
-    return await after_complete(work, act=act, batch=closed, line_ids=None)
+
+    async def told() -> None:
+        await tell(work, action=Action.COMPLETE, before=batch.state, batch=closed, comment=comment)
+
+    return await after_complete(work, act=act, batch=closed, line_ids=None, tell=told)
 
 
 async def cancel(

@@ -75,10 +75,16 @@ async def record(
     details: dict[str, Any] = {"recorded": len(counted)}
     if sitting.waivers:
         details |= {"waivers": [{"lineId": one.line_id, "reason": one.reason} for one in sitting.waivers]}
-    await tell(work, action=action, before=batch.state, batch=after, comment=comment, details=details)
+    recorded = after
+
+    async def told() -> None:
+        await tell(work, action=action, before=batch.state, batch=recorded, comment=comment, details=details)
+
     if batch.state is State.REVIEW:
         await work.tell_accuracy(batch.id)
-        after = await after_complete(work, act=act, batch=after, line_ids=counted)
+        after = await after_complete(work, act=act, batch=recorded, line_ids=counted, tell=told)
+    else:
+        await told()
     return Recorded(batch=after, line_ids=[*counted, *waived])
 
 
