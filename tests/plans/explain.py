@@ -156,4 +156,4 @@ def literal(value: Any) -> str:
 
 
 def _kind(values: list[Any]) -> str:
-    return "uuid" if all(isinstance(value, UUID) for value in values) else "text"
+    return "uuid" if all(value is None or isinstance(value, UUID) for value in values) else "text"
