@@ -1,6 +1,6 @@
 """Counts under races: each step happens once (P-10), and what moves meanwhile is neither eaten nor invented.
 
-Seen red without the batch's lock: two resolve one line, and the second posts its variance once more.
+Seen red without the locks of the batch and of its stock lines (either is enough): all who resolve a line succeed.
 """
 
 import asyncio
