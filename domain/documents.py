@@ -28,7 +28,7 @@ PREFIX = {
 }
 
 
-class Step(msgspec.Struct, frozen=True, kw_only=True):
+class Step(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """What was done to a document; it is kept for ever, and never changed."""
 
     action: str

@@ -7,10 +7,11 @@ from typing import Any
 import msgspec
 
 from domain.counting.ports import BatchesWanted, BatchPage, BatchWhole, LinesWanted
-from domain.documents import DocumentType, PastStep
+from domain.documents import DocumentType
 from infra.counting import sql
 from infra.counting.rows import batch_view_of, line_view_of
 from infra.db.pool import Database
+from infra.documents.work import history_of, steps
 
 _FILTERS: Mapping[str, str] = {
     "scope": "c.location_id = ANY (${n}::uuid[])",
@@ -25,16 +26,10 @@ _FILTERS: Mapping[str, str] = {
 LIMITS = (51, 101, 201, 501)
 """The limits that statements are made with: literals, as plans with a parameter for a limit are a guess."""
 
-_steps = msgspec.json.Decoder(list[PastStep])
 # Its lines are LEFT JOINed: a page beyond the end still shows the batch.
 WHOLE = f"""
-    SELECT head.position AS ledger_position, {sql.NAMED_BATCH}, v.net, v.gross, (
-        SELECT coalesce(jsonb_agg(jsonb_build_object('action', h.action, 'from_state', h.from_state,
-            'to_state', h.to_state, 'actor_id', h.actor_id, 'actor', h.actor, 'on_behalf_of', h.on_behalf_of,
-            'comment', h.comment, 'details', h.details, 'recorded_at', h.recorded_at) ORDER BY h.id), '[]')
-        FROM document_history h
-        WHERE h.tenant_id = $1 AND h.type = '{DocumentType.CYCLE_COUNT}' AND h.document_id = c.id
-    ) AS steps
+    SELECT head.position AS ledger_position, {sql.NAMED_BATCH}, v.net, v.gross,
+        {history_of(DocumentType.CYCLE_COUNT, "c.id")} AS steps
     FROM ({sql.HEAD}) head, cycle_counts c {sql.AT_LOCATION} {sql.VALUES}
     WHERE c.tenant_id = $1 AND c.id = $2 AND ($3::uuid[] IS NULL OR c.location_id = ANY ($3))
 """  # noqa: S608 - of constants
@@ -91,7 +86,7 @@ class SqlCountReader:
         last = page[-1] if len(rows) > wanted.limit else None
         view = batch_view_of(row, with_values=True)
         return BatchWhole(
-            batch=msgspec.structs.replace(view, history=_steps.decode(row["steps"])),
+            batch=msgspec.structs.replace(view, history=steps(row["steps"])),
             lines=[line_view_of(line) for line in page],
             after=None if last is None else (last["sequence"], last["id"]),
             position=row["ledger_position"],

@@ -1,6 +1,7 @@
 """What the units of work of documents share: numbers, history, and the claims of a document."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -28,6 +29,7 @@ HISTORY = """
     SELECT action, from_state, to_state, actor_id, actor, on_behalf_of, comment, details, recorded_at
     FROM document_history WHERE tenant_id = $1 AND type = $2 AND document_id = $3 ORDER BY id
 """
+_steps = msgspec.json.Decoder(tuple[PastStep, ...], float_hook=Decimal)
 SETTLE = "SELECT claim_settle($1, $2, $3)"
 
 
@@ -68,6 +70,22 @@ class DocumentSqlWork(ClaimSqlWork):
             reason = Reason(settled.code)
             raise DomainError(reason, MESSAGES[reason], **settled.facts)
         return list(settled.resolved)
+
+
+def history_of(type_: DocumentType, document: str) -> str:
+    """The history of a document of the tenant $1, as a value of a statement; `document` is its id's SQL."""
+    return f"""(
+        SELECT jsonb_agg(jsonb_build_object('action', h.action, 'fromState', h.from_state, 'toState', h.to_state,
+            'comment', h.comment, 'onBehalfOf', h.on_behalf_of, 'details', h.details, 'actorId', h.actor_id,
+            'actor', h.actor, 'recordedAt', h.recorded_at) ORDER BY h.id)
+        FROM document_history h
+        WHERE h.tenant_id = $1 AND h.type = '{type_}' AND h.document_id = {document}
+    )"""  # noqa: S608 - of constants
+
+
+def steps(told: str | None) -> tuple[PastStep, ...]:
+    """What `history_of` has told."""
+    return _steps.decode(told) if told else ()
 
 
 async def history(driver: Driver, tenant_id: UUID, type_: DocumentType, document_id: UUID) -> list[PastStep]:

@@ -6,11 +6,12 @@ from uuid import UUID
 
 import msgspec
 
-from domain.documents import PastStep
+from domain.documents import DocumentType
 from domain.put_away.model import Task, TaskView, WholeTask
 from domain.put_away.suggesting import Suggestion
 from infra.catalog.kinds import Key, Kind
 from infra.db.tables.put_away import OPEN, put_away_tasks
+from infra.documents.work import history_of, steps
 
 TASK = Kind(
     name="put_away_task",
@@ -49,19 +50,12 @@ TASK = Kind(
 )
 _COLUMNS = ", ".join(f"v.{name}" for name in TASK.columns)
 ONE = f"""
-    SELECT {_COLUMNS}, k.explanation, (
-        SELECT jsonb_agg(jsonb_build_object('action', h.action, 'from_state', h.from_state, 'to_state', h.to_state,
-            'comment', h.comment, 'on_behalf_of', h.on_behalf_of, 'details', h.details, 'actor_id', h.actor_id,
-            'actor', h.actor, 'recorded_at', h.recorded_at) ORDER BY h.id)
-        FROM document_history h
-        WHERE h.tenant_id = $1 AND h.type = 'PUT_AWAY' AND h.document_id = $2
-    ) AS history
+    SELECT {_COLUMNS}, k.explanation, {history_of(DocumentType.PUT_AWAY, "$2")} AS history
     FROM ({TASK.select("put_away_tasks")} WHERE x.tenant_id = $1 AND x.id = $2) v
     JOIN put_away_tasks k ON k.tenant_id = $1 AND k.id = v.id
 """  # noqa: S608 - ours
 
 _suggestion = msgspec.json.Decoder(Suggestion, float_hook=Decimal)
-_history = msgspec.json.Decoder(tuple[PastStep, ...], float_hook=Decimal)
 
 
 def read_suggestion(text: str) -> Suggestion:
@@ -73,5 +67,5 @@ def whole_task(row: Any) -> WholeTask:
     return WholeTask(
         view=TaskView(**{name: row[name] for name in TASK.columns}),
         explanation=read_suggestion(row["explanation"]),
-        history=_history.decode(row["history"] or "[]"),
+        history=steps(row["history"]),
     )

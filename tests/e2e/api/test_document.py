@@ -10,6 +10,8 @@ from schemathesis.specs.openapi.definitions import OPENAPI_31
 
 from tests.e2e.api.operations import documented, the_document
 
+NAME = re.compile(r"[a-z][a-zA-Z0-9]*|[ABC]")
+"""As JavaScript writes it; classes of goods are letters."""
 PLACE = re.compile(r"\{(\w+)\}")
 ADDRESS = re.compile(r"(?:https?:)?//[^\s\"')]+")
 
@@ -62,6 +64,13 @@ def test_bodies_refuse_what_they_do_not_know_and_answers_may_grow() -> None:
 
     assert bodies <= closed
     assert "Refusal" not in closed
+
+
+def test_every_name_on_the_wire_is_written_in_one_way() -> None:
+    schemas = the_document()["components"]["schemas"]
+    names = {f"{name}.{field}" for name, schema in schemas.items() for field in schema.get("properties", {})}
+
+    assert {name for name in names if not NAME.fullmatch(name.partition(".")[2])} == set()
 
 
 async def test_the_page_loads_what_this_server_has_and_nothing_else(http: httpx.AsyncClient) -> None:
