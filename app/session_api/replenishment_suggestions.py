@@ -1,6 +1,7 @@
 """What to bring to a location, and why: `/api/inventory/replenishment/suggestions`."""
 
 from collections.abc import Sequence
+from datetime import date
 from typing import Annotated
 from uuid import UUID
 
@@ -27,13 +28,14 @@ PRODUCTS_MAX = 1000
 class AskSuggestions(Body, frozen=True, kw_only=True):
     """For a location: of all that is replenished there, of some products, or of a category and those below it.
 
-    `periodDays` is how long ago demand is looked at; `includeAll` shows also what is not due.
+    Demand is that of `periodDays` until `periodEnd` (today); `includeAll` shows also what is not due.
     """
 
     location_id: UUID
     product_master_ids: Annotated[list[UUID], Meta(min_length=1, max_length=PRODUCTS_MAX)] | None = None
     category_id: UUID | None = None
     period_days: Annotated[int, Meta(ge=1, le=730)] = PERIOD_DAYS
+    period_end: date | None = None
     include_all: bool = False
     limit: Annotated[int, Meta(ge=1, le=LIMIT_MAX)] = DEFAULT_LIMIT
     page: PageNumber = 1
@@ -50,7 +52,8 @@ class SuggestionList(Answer, frozen=True, kw_only=True):
 
     data: Sequence[Suggestion]
     location: SuggestedLocation
-    period_days: int
+    period_from: date
+    period_to: date
     replenished: int
     due: int
     pagination: Pagination
@@ -87,6 +90,7 @@ class SuggestionController(Controller):
             asked=Asked(
                 location_id=data.location_id,
                 days=data.period_days,
+                until=data.period_end,
                 limit=data.limit,
                 page=data.page,
                 with_all=data.include_all,
@@ -97,7 +101,8 @@ class SuggestionController(Controller):
         answer = SuggestionList(
             data=found.items,
             location=SuggestedLocation(id=data.location_id, code=found.location_code, name=found.location_name),
-            period_days=data.period_days,
+            period_from=found.first_day,
+            period_to=found.last_day,
             replenished=found.looked_at,
             due=found.due,
             pagination=pagination(page=data.page, limit=data.limit, total=found.total, next_cursor=None),

@@ -1,19 +1,23 @@
 """Suggestions for a location: two statements, whatever their number, and arithmetic."""
 
 from collections.abc import Sequence
+from datetime import date, timedelta
 from uuid import UUID
 
 import msgspec
 
 from domain.access.model import Act
-from domain.errors import not_found
+from domain.errors import FieldError, not_found
 from domain.replenishment.ports import FactsWanted, ReplenishmentFacts
 from domain.replenishment.suggesting import Suggestion, suggestion, urgency, weigh
+
+EARLIEST = date(1970, 1, 1)
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
     location_id: UUID
     days: int
+    until: date | None = None
     limit: int
     page: int = 1
     with_all: bool = False
@@ -26,6 +30,8 @@ class Suggestions(msgspec.Struct, frozen=True, kw_only=True):
     position: int
     location_code: str
     location_name: str
+    first_day: date
+    last_day: date
     items: Sequence[Suggestion]
     total: int
     due: int
@@ -39,11 +45,14 @@ async def suggest(facts: ReplenishmentFacts, *, act: Act, asked: Asked) -> Sugge
         DomainError: NOT_FOUND, LOCATION_DENIED.
     """
     act.caller.require_location(act.permission, asked.location_id)
+    if asked.until is not None and asked.until < EARLIEST:
+        raise FieldError(("periodEnd", f"must not be before {EARLIEST}"))
     wanted = FactsWanted(
         tenant_id=act.tenant_id,
         scope=act.scope,
         location_id=asked.location_id,
         days=asked.days,
+        until=asked.until,
         product_ids=asked.product_ids,
         category_id=asked.category_id,
     )
@@ -60,6 +69,8 @@ async def suggest(facts: ReplenishmentFacts, *, act: Act, asked: Asked) -> Sugge
         position=found.position,
         location_code=found.location_code,
         location_name=found.location_name,
+        first_day=found.last_day - timedelta(days=asked.days - 1),
+        last_day=found.last_day,
         items=[
             suggestion(one, surplus, location_id=asked.location_id, today=found.today, days=asked.days)
             for one in shown

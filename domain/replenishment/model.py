@@ -153,6 +153,8 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     location_code: str
     location_name: str
     today: date
+    last_day: date
+    """Of the period that demand is taken from."""
     rows: list[Facts]
 
 

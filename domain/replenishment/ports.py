@@ -28,6 +28,9 @@ class FactsWanted(msgspec.Struct, frozen=True, kw_only=True):
     scope: Scope
     location_id: UUID
     days: int
+    """So long demand is looked at."""
+    until: date | None = None
+    """The last of these days; today, where none is named."""
     product_ids: Sequence[UUID] | None = None
     category_id: UUID | None = None
 

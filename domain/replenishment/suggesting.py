@@ -7,7 +7,8 @@ sold for want of stock is not in it.
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
-from decimal import ROUND_CEILING, Decimal
+from decimal import Decimal
+from math import ceil
 from typing import Any
 from uuid import UUID
 
@@ -134,7 +135,7 @@ def _safety(facts: Facts, mean: float, deviation: float, lead: int) -> Decimal:
         lead_deviation=facts.lead_time_sd_days or 0.0,
     )
     # In whole units of the product, and rather one more: what is kept back is stock.
-    return _up(exact, _STEPS[facts.decimals])
+    return _up(exact, facts.decimals)
 
 
 def _levels(
@@ -176,12 +177,13 @@ def _levels(
 
 
 def _rounded(value: float) -> Decimal:
-    return plain(Decimal(value).quantize(_PLACE)) if value > 0 else ZERO
+    # By way of an integer: all digits of a binary fraction, most to be dropped again, take four times as long.
+    return Decimal(round(value * 10_000)).scaleb(-4) if value > 0 else ZERO
 
 
-def _up(value: float, step: Decimal) -> Decimal:
+def _up(value: float, decimals: int) -> Decimal:
     # What floating point adds to a whole number is no reason for one more.
-    return plain(Decimal(value - 1e-9).quantize(step, rounding=ROUND_CEILING)) if value > 0 else ZERO
+    return Decimal(ceil(value * 10**decimals - 1e-6)).scaleb(-decimals) if value > 0 else ZERO
 
 
 class SourcePart(View, frozen=True, kw_only=True):
@@ -255,7 +257,7 @@ def reasoning(weighed: Weighed, *, days: int) -> dict[str, Any]:
         "safetyStock": plain(weighed.safety),
         "reorderPoint": None if weighed.point is None else plain(weighed.point),
         "target": None if weighed.point is None else plain(weighed.target),
-        "economicOrderQuantity": weighed.economic,
+        "economicOrderQuantity": None if weighed.economic is None else plain(weighed.economic),
         "orderMultiple": plain(multiple_of(facts)),
         "minOrderQty": facts.min_order_qty,
         "quantity": plain(weighed.quantity),
@@ -387,7 +389,7 @@ def suggestion(
         safety_stock_kept=plain(facts.safety_stock),
         reorder_point=None if weighed.point is None else plain(weighed.point),
         target=None if weighed.point is None else plain(weighed.target),
-        economic_order_quantity=weighed.economic,
+        economic_order_quantity=None if weighed.economic is None else plain(weighed.economic),
         suggested_quantity=plain(weighed.quantity),
         uncovered=plain(max(ZERO, weighed.quantity - given)),
         source=parts[0] if parts else None,

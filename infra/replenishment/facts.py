@@ -28,11 +28,18 @@ _NARROW = """(
     ) x
 ) {alias}"""
 # A reversal takes effect when its original did, so it takes the demand of that very day back; what a reversal of a
-# reversal means is what its first original was.
+# reversal means is what its first original was. Which day it was is looked up among the mornings of the period: to
+# convert each moment to the location's time takes half as long again.
 _FACTS = """
     WITH RECURSIVE place AS MATERIALIZED (
         SELECT l.id, l.code, l.name, l.time_zone, d.today,
-            (d.today - :days::int + 1)::timestamp AT TIME ZONE l.time_zone AS start
+            coalesce(:until::date, d.today) AS last_day,
+            ARRAY(
+                SELECT (coalesce(:until::date, d.today) - n)::timestamp AT TIME ZONE l.time_zone
+                FROM generate_series(:days::int - 1, 0, -1) AS n
+            ) AS mornings,
+            (coalesce(:until::date, d.today) - :days::int + 1)::timestamp AT TIME ZONE l.time_zone AS start,
+            (coalesce(:until::date, d.today) + 1)::timestamp AT TIME ZONE l.time_zone AS stop
         FROM locations l
         CROSS JOIN LATERAL (SELECT (now() AT TIME ZONE l.time_zone)::date AS today) d
         WHERE l.tenant_id = :tenant AND l.id = :location
@@ -46,6 +53,7 @@ _FACTS = """
             SELECT DISTINCT m.posting_id FROM movements m
             WHERE m.tenant_id = :tenant AND m.location_id = :location AND m.kind = 'REVERSAL'
                 AND m.effective_at >= (SELECT w.start FROM place w)
+                AND m.effective_at < (SELECT w.stop FROM place w)
         ) v
         JOIN postings g ON g.tenant_id = :tenant AND g.id = v.posting_id
         UNION
@@ -67,7 +75,7 @@ _FACTS = """
                 SELECT m.product_id, m.delta, m.effective_at FROM {reversed}
                 WHERE m.posting_id IN (SELECT t.id FROM taken_back t)
             ) v
-            GROUP BY v.product_id, (v.effective_at AT TIME ZONE (SELECT w.time_zone FROM place w))::date
+            GROUP BY v.product_id, width_bucket(v.effective_at, (SELECT w.mornings FROM place w))
             HAVING sum(v.delta) <> 0
         ) d
         GROUP BY d.product_id
@@ -110,7 +118,7 @@ _FACTS = """
         ) f
         GROUP BY f.product_id
     )
-    SELECT h.position, w.code AS place_code, w.name AS place_name, w.today, i.*
+    SELECT h.position, w.code AS place_code, w.name AS place_name, w.today, w.last_day, i.*
     FROM place w
     JOIN ledger_heads h ON h.tenant_id = :tenant
     LEFT JOIN LATERAL (
@@ -140,7 +148,8 @@ _FACTS = """
         WHERE (:category::uuid IS NULL OR p.category_id IN (SELECT t.id FROM tree t))
     ) i ON true
 """
-_USED = "x.kind = '{kind}' AND x.effective_at >= (SELECT w.start FROM place w)"
+_USED = """x.kind = '{kind}' AND x.effective_at >= (SELECT w.start FROM place w)
+    AND x.effective_at < (SELECT w.stop FROM place w)"""
 
 
 def _query(rows: str, *, is_scoped: bool) -> Query:
@@ -173,7 +182,7 @@ _QUERIES = {
 }
 NARROW_MAX = 200
 """So many products are looked up one by one; more are read with all of the location."""
-_row = into(Facts, 4)
+_row = into(Facts, 5)
 
 # Of each product the places with the most that might be given: what they can really promise is computed. A store
 # for which no levels are set has not said what it wants to keep, and keeps what it has.
@@ -250,6 +259,7 @@ async def read_facts(driver: Driver, wanted: FactsWanted) -> Found | None:
         "products": products,
         "category": wanted.category_id,
         "days": wanted.days,
+        "until": wanted.until,
         "locations": None if wanted.scope is None else sorted(wanted.scope),
     }
     rows = await _QUERIES[is_narrow, wanted.scope is not None].fetch(driver, given)
@@ -265,6 +275,7 @@ async def read_facts(driver: Driver, wanted: FactsWanted) -> Found | None:
         location_code=first["place_code"],
         location_name=first["place_name"],
         today=first["today"],
+        last_day=first["last_day"],
         rows=found,
     )
 
