@@ -16,6 +16,7 @@ from domain.access.credentials import hash_of
 from domain.availability.holding import HoldType
 from domain.availability.matrix import MatrixWanted, matrix
 from domain.availability.model import Limit, Severity
+from domain.counting.model import State as BatchState
 from domain.transfers.model import TransferState
 from infra.access.passwords import Argon2Passwords
 from infra.access.provision import create_tenant
@@ -152,6 +153,20 @@ async def test_transfers_are_in_every_state_and_some_are_under_way(
     assert loaded.stock_lines
     assert {row["state"] for row in states} == set(TransferState)
     assert under_way == 24 + 8
+
+
+async def test_counts_are_in_every_state_and_one_is_blind(
+    loaded: DemoReport, admin: "asyncpg.Connection[Any]"
+) -> None:
+    batches = await admin.fetch("SELECT state, is_blind, line_count, counted_count FROM cycle_counts")
+    states = await admin.fetch("SELECT DISTINCT state FROM cycle_count_lines")
+    counters = await admin.fetch("SELECT DISTINCT counter FROM cycle_count_entries")
+
+    assert {row["state"] for row in batches} == set(BatchState)
+    assert [row["state"] for row in batches if row["is_blind"]] == [BatchState.IN_PROGRESS]
+    assert all(0 < row["counted_count"] < row["line_count"] for row in batches if row["is_blind"])
+    assert {row["state"] for row in states} >= {"PENDING", "COUNTED", "VARIANCE", "RESOLVED"}
+    assert [row["counter"] for row in counters] == ["counter@demo.example"]
 
 
 async def test_every_balance_is_the_sum_of_its_movements(
