@@ -8,7 +8,7 @@ import msgspec
 from domain.put_away.suggesting import Facts, ProductPlace, Shelf
 from infra.db.tables.put_away import OPEN
 
-EMPTY_BINS, OTHER_BINS = 100, 50
+EMPTY_BINS, OTHER_BINS = 100, 20
 """So many empty bins of a zone, and of a location, and so many others that mix, are looked at, in walking order.
 What does not fit into them is unplaced, though a bin further on might have room."""
 
