@@ -128,6 +128,10 @@ def _item(ledger: Ledger, random: Random, product: int) -> dict[str, object]:
     }
 
 
+def _suggest(ledger: Ledger, random: Random, count: int) -> list[str]:
+    return [msgspec.json.encode({"locationId": str(ledger.stock.locations[0]), "limit": PAGE}).decode()]
+
+
 def _reserve(ledger: Ledger, random: Random, count: int) -> list[str]:
     return [_reservation(ledger, random.randrange(ledger.products)) for _ in range(count)]
 
@@ -256,6 +260,16 @@ SCENARIOS = (
         connections=(8, 32),
         claims=1,
         hot=True,
+    ),
+    Scenario(
+        name="suggestions",
+        title="Replenishment suggestions for all products of a location",
+        method="POST",
+        path="/api/inventory/replenishment/suggestions",
+        bodies=_suggest,
+        limit="bare",
+        connections=(1,),
+        streamed=True,
     ),
     Scenario(
         name="login",

@@ -74,8 +74,10 @@ SELECT $1, {_id(LOT, "n * 4 + k")}, {_id(PRODUCT, "n")},
     CASE WHEN n % 5 = 0 THEN 'LOT-' || n || '-' || k ELSE '' END,
     CASE WHEN n % 5 = 0 THEN current_date + (((n / 5 * 7 + k * 3) % 700) - 10)::int END, n % 5 <> 0
 FROM generate_series(0, $2 - 1) n CROSS JOIN generate_series(0, 3) k WHERE k = 0 OR n % 5 = 0;
-INSERT INTO stock_levels (tenant_id, product_id, location_id, min_qty, reorder_qty, max_qty, safety_stock)
-SELECT $1, {_id(PRODUCT, "n")}, {_id(LOCATION, "n % 3")}, 10, 20, 500, 5 FROM generate_series(0, $2 - 1) n;
+INSERT INTO stock_levels (tenant_id, product_id, location_id, min_qty, reorder_qty, max_qty, safety_stock,
+    method)
+SELECT $1, {_id(PRODUCT, "n")}, {_id(LOCATION, "n % 3")}, 10, 20, 500, 5, 'DEMAND'
+FROM generate_series(0, $2 - 1) n;
 """
 
 # The n-th line by product and share; ids follow another order, as stock comes in at no place in particular.
