@@ -21,6 +21,7 @@ from infra.db.pool import Database
 from infra.demo import packed
 from infra.demo.catalog import Catalog
 from infra.demo.channels import open_channels
+from infra.demo.count_plans import plan_some_counts
 from infra.demo.cycle_counts import count_some
 from infra.demo.holds import hold_some
 from infra.demo.places import DC
@@ -156,6 +157,7 @@ async def _fill(database: Database, plan: Plan, mark: Mark, act: Act, progress: 
     await fill_docks(database, act, plan, products=catalog.products, locations=catalog.locations)
     await send_transfers(database, act, plan, products=catalog.products, locations=catalog.locations)
     await plan_replenishment(database, act, plan, products=catalog.products, locations=catalog.locations)
+    await plan_some_counts(database, act, locations=catalog.locations)
     await count_some(database, act, plan, products=catalog.products, locations=catalog.locations)
     return _filled(plan, catalog, translator, movements=seen, postings=postings), poster.posted
 
