@@ -30,6 +30,8 @@ from infra.demo.postings import Translator
 from infra.demo.put_away import SOURCE, fill_docks
 from infra.demo.replenishment import plan_replenishment
 from infra.demo.rows import DemoDataError, Reader, read_csv
+from infra.demo.stock_requests import ask_for_stock
+from infra.demo.stocklists import list_stock
 from infra.demo.tenant import (
     NAME,
     SLUG,
@@ -157,6 +159,8 @@ async def _fill(database: Database, plan: Plan, mark: Mark, act: Act, progress: 
     await fill_docks(database, act, plan, products=catalog.products, locations=catalog.locations)
     await send_transfers(database, act, plan, products=catalog.products, locations=catalog.locations)
     await plan_replenishment(database, act, plan, products=catalog.products, locations=catalog.locations)
+    await ask_for_stock(database, act, plan, products=catalog.products, locations=catalog.locations)
+    await list_stock(database, act, plan, products=catalog.products, locations=catalog.locations)
     await plan_some_counts(database, act, locations=catalog.locations)
     await count_some(database, act, plan, products=catalog.products, locations=catalog.locations)
     return _filled(plan, catalog, translator, movements=seen, postings=postings), poster.posted

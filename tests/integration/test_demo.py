@@ -17,6 +17,9 @@ from domain.availability.holding import HoldType
 from domain.availability.matrix import MatrixWanted, matrix
 from domain.availability.model import Limit, Severity
 from domain.counting.model import State as BatchState
+from domain.replenishment.flow import State
+from domain.replenishment.model import Method
+from domain.stock_requests.model import RequestState
 from domain.transfers.model import TransferState
 from infra.access.passwords import Argon2Passwords
 from infra.access.provision import create_tenant
@@ -152,7 +155,21 @@ async def test_transfers_are_in_every_state_and_some_are_under_way(
 
     assert loaded.stock_lines
     assert {row["state"] for row in states} == set(TransferState)
-    assert under_way == 24 + 8
+    assert under_way == 24 + 8 + 24 + 12, "of transfers, of a stock request, and of a replenishment"
+
+
+async def test_stock_requests_are_in_every_state_and_wait_for_two_tiers(
+    loaded: DemoReport, admin: "asyncpg.Connection[Any]"
+) -> None:
+    rows = await admin.fetch("SELECT state, current_tier FROM stock_requests")
+    waiting = await admin.fetchval("SELECT count(*) FROM stock_request_lines WHERE backordered > 0")
+    delegated = await admin.fetchval("SELECT count(*) FROM delegations WHERE ends_at > clock_timestamp()")
+
+    assert loaded.stock_lines
+    assert {row["state"] for row in rows} == set(RequestState)
+    assert {row["current_tier"] for row in rows if row["state"] == "PENDING_APPROVAL"} == {1, 2}
+    assert waiting > 0
+    assert delegated == 1
 
 
 async def test_counts_are_in_every_state_and_one_is_blind(
@@ -167,6 +184,22 @@ async def test_counts_are_in_every_state_and_one_is_blind(
     assert all(0 < row["counted_count"] < row["line_count"] for row in batches if row["is_blind"])
     assert {row["state"] for row in states} >= {"PENDING", "COUNTED", "VARIANCE", "RESOLVED"}
     assert [row["counter"] for row in counters] == ["counter@demo.example"]
+
+
+async def test_replenishment_is_configured_for_a_part_and_recorded_in_every_state(
+    loaded: DemoReport, admin: "asyncpg.Connection[Any]"
+) -> None:
+    methods = await admin.fetch("SELECT method, count(*) AS configs FROM stock_levels GROUP BY method")
+    states = await admin.fetch("SELECT state FROM replenishment_orders")
+    due = await admin.fetchval(
+        "SELECT count(*) FROM stock_levels v JOIN stock_totals t USING (tenant_id, product_id, location_id) "
+        "WHERE v.method = 'MIN_MAX' AND t.on_hand <= v.min_qty"
+    )
+
+    assert loaded.stock_lines
+    assert {row["method"] for row in methods} >= set(Method)
+    assert sorted(row["state"] for row in states) == sorted(State)
+    assert due > 10
 
 
 async def test_every_balance_is_the_sum_of_its_movements(
