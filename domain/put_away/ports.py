@@ -73,6 +73,7 @@ class TaskFilter(msgspec.Struct, frozen=True, kw_only=True):
     assignee_id: UUID | None = None
     product_id: UUID | None = None
     is_open: bool | None = None
+    """True: only what is pending or in progress."""
 
 
 class ReadyFilter(msgspec.Struct, frozen=True, kw_only=True):

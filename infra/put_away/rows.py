@@ -43,7 +43,7 @@ TASK = Kind(
         "bin_id": "{}::uuid IN (x.from_bin_id, x.suggested_bin_id, x.to_bin_id)",
         "assignee_id": "x.assignee_id = {}::uuid",
         "product_id": "x.product_id = {}::uuid",
-        "is_open": f"(x.{OPEN}) = {{}}::boolean",
+        "is_open": f"x.{OPEN} AND {{}}::boolean",  # so that the index of states serves
     },
     sorts={"createdAt": (Key("id", UUID),)},
     location="location_id",
