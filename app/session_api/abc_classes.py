@@ -60,7 +60,7 @@ type BeginPlans = Begin[PlanUnit]
 
 
 class KeepRun(Body, frozen=True, kw_only=True):
-    """Without dates: the year up to the last movement's; without thresholds: the company's."""
+    """Without dates: the year up to the last issue's; without thresholds: the company's."""
 
     location_id: UUID
     by: Measure = Measure.VALUE

@@ -29,7 +29,7 @@ EARLIEST = date(1900, 1, 1)
 
 
 class PlanWanted(msgspec.Struct, frozen=True, kw_only=True):
-    """Without days: the year up to the last movement's."""
+    """Without days: the year up to the last issue's."""
 
     tenant_id: UUID
     scope: Scope
@@ -148,7 +148,7 @@ class PlanReads(Protocol):
     """What classes and due dates are computed from: one statement each."""
 
     async def frame(self, wanted: AnalyticsWanted) -> Frame:
-        """The time zone and the days there.
+        """The time zone there, today, and the day of the last issue.
 
         Raises:
             DomainError: NOT_FOUND, the location is not there, or not the caller's.
@@ -237,7 +237,7 @@ def due_day(product: Standing, abc_class: AbcClass, *, today: date, every: Count
 
 
 def period_of(wanted: PlanWanted, frame: Frame) -> Period:
-    """The days to look at: those asked for, else the year up to the last movement, else up to today.
+    """The days to look at: those asked for, else the year up to the last issue, else up to today.
 
     Raises:
         FieldError: they are out of order, or too many.

@@ -10,6 +10,8 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
 from domain.access.model import Scope
 from domain.catalog.model import AbcClass
 from domain.counting.abc import Classified, Measure
@@ -20,6 +22,21 @@ from infra.db.pool import Database
 from infra.ledger.queries.analytics import SqlAnalyticsReads
 from infra.ledger.queries.sql import Query, within
 
+# When something was issued or consumed last: what else moved since says nothing about demand.
+_LATEST = """
+    SELECT (max(greatest(
+        (
+            SELECT m.effective_at FROM movements m
+            WHERE m.tenant_id = :tenant AND m.location_id = l.id AND m.kind = 'ISSUE'
+            ORDER BY m.effective_at DESC LIMIT 1
+        ), (
+            SELECT m.effective_at FROM movements m
+            WHERE m.tenant_id = :tenant AND m.location_id = l.id AND m.kind = 'CONSUMPTION'
+            ORDER BY m.effective_at DESC LIMIT 1
+        )
+    )) AT TIME ZONE :zone::text)::date AS day
+    FROM locations l WHERE l.tenant_id = :tenant AND (:locations::uuid[] IS NULL OR l.id = ANY (:locations))
+"""
 _MOVED = """
     WITH RECURSIVE moved AS MATERIALIZED (
         SELECT m.product_id, CASE WHEN m.kind = 'REVERSAL' THEN m.posting_id END AS posting_id,
@@ -107,6 +124,7 @@ _LINES = f"""
     LEFT JOIN busy b ON b.product_id = n.product_id
     WHERE n.tenant_id = :tenant AND n.run_id = :run ORDER BY n.rank
 """  # noqa: S608 - the pieces are this module's own
+_latest = Query(_LATEST)
 _run = Query(_RUN)
 _lines = Query(_LINES)
 
@@ -119,7 +137,12 @@ class SqlPlanReads:
         self._frames = SqlAnalyticsReads(database)
 
     async def frame(self, wanted: AnalyticsWanted) -> Frame:
-        return await self._frames.frame(wanted)
+        frame = await self._frames.frame(wanted)
+        locations = within(wanted.scope, wanted.location_id)
+        values = {"tenant": wanted.tenant_id, "locations": locations, "zone": frame.time_zone}
+        async with self._database.bound(wanted.tenant_id) as driver:
+            row = await _latest.fetch_row(driver, values)
+        return msgspec.structs.replace(frame, latest_day=row["day"])
 
     async def figures(self, wanted: PlanWanted, frame: Frame, period: Period) -> Figures:
         locations = within(wanted.scope, wanted.location_id)

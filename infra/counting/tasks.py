@@ -34,25 +34,26 @@ _EMPTIED_ID = """(
     || substr(md5(m.tenant_id::text || m.position), 4, 15)
 )::uuid"""
 _EMPTIED = f"""
-    SELECT {_EMPTIED_ID} AS id, s.location_id, s.bin_id, s.product_id, s.lot_id, 'EMPTIED_BIN' AS reason,
+    SELECT s.id, s.location_id, s.bin_id, s.product_id, s.lot_id, 'EMPTIED_BIN' AS reason,
         'OPEN' AS state, 0 AS version, NULL::text AS note, 'POSTING' AS source_type,
         m.posting_id::text AS source_id, NULL::uuid AS batch_id, NULL::text AS batch_number, NULL::text AS actor,
         m.recorded_at AS created_at, NULL::timestamptz AS closed_at, NULL::text AS closed_by,
         NULL::text AS closing_comment
     FROM movements m
     CROSS JOIN LATERAL (
-        SELECT x.location_id, x.bin_id, x.product_id, x.lot_id FROM stock_lines x
+        SELECT {_EMPTIED_ID} AS id, x.location_id, x.bin_id, x.product_id, x.lot_id FROM stock_lines x
         WHERE x.tenant_id = :tenant AND x.id = m.line_id AND x.version = m.line_version AND x.on_hand = 0
             AND (x.counted_at IS NULL OR x.counted_at < m.recorded_at) OFFSET 0
     ) s
     WHERE m.tenant_id = :tenant AND m.balance_after = 0 AND m.kind IN ('CONSUMPTION', 'ISSUE', 'TRANSFER_OUT')
         AND m.recorded_at >= now() - interval '{LOOK_BACK_DAYS} days'
-        AND NOT EXISTS (SELECT FROM count_tasks t WHERE t.tenant_id = :tenant AND t.id = {_EMPTIED_ID})
+        AND NOT EXISTS (SELECT FROM count_tasks t WHERE t.tenant_id = :tenant AND t.id = s.id)
         AND NOT EXISTS (
             SELECT FROM cycle_count_lines o WHERE o.tenant_id = :tenant AND o.product_id = s.product_id
                 AND o.bin_id = s.bin_id AND o.lot_id = s.lot_id AND o.is_open
         )
 """  # noqa: S608 - the pieces are this module's own
+_EMPTIED_HERE = f"{_EMPTIED} AND m.location_id = ANY (:locations)"
 _STORED = """
     SELECT t.id, t.location_id, t.bin_id, t.product_id, t.lot_id, t.reason,
         CASE WHEN b.state = 'COMPLETED' THEN 'DONE'
@@ -228,9 +229,10 @@ async def listed(
 def _statement(
     filters: tuple[str, ...], *, is_open: bool, goes_on: bool, order: str, offset: int, limit: int
 ) -> Query:
+    emptied = _EMPTIED_HERE if "locations" in filters else _EMPTIED
     return Query(
         _LIST,
-        parts=f"{_STORED} UNION ALL {_EMPTIED}" if is_open else _STORED,
+        parts=f"{_STORED} UNION ALL {emptied}" if is_open else _STORED,
         where="".join(f" AND {_FILTERS[name]}" for name in filters),
         after="WHERE (u.created_at, u.id) < (:at, :after)" if goes_on else "",
         order=order,

@@ -116,7 +116,7 @@ def test_a_sample_is_of_its_size_and_does_not_depend_on_what_else_is_in_the_tabl
     assert {one.row.product_id for one in choose(a_plan(*map(standing, some)), chosen)} == drawn
 
 
-def test_without_days_the_period_is_the_year_up_to_the_last_movement() -> None:
+def test_without_days_the_period_is_the_year_up_to_the_last_issue() -> None:
     frame = Frame(time_zone="UTC", today=TODAY, latest_day=TODAY - timedelta(days=9), categories=())
     wanted = PlanWanted(tenant_id=new_id(), scope=None)
 
