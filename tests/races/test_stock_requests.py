@@ -18,7 +18,7 @@ from tests.e2e.stock_requests.asking import ALL, PATH, Office
 from tests.lab import DatabaseUrls
 from tests.ledger.promises import show
 
-ROUNDS, RACERS = 3, 4
+RACERS = 4
 CONTROLLERS = (ApprovalRuleController, StockRequestActController, StockRequestController)
 RACES = {
     "submit": ("DRAFT", ("submit", "submit")),
@@ -56,10 +56,11 @@ async def act(office: Office, person: Any, request: Any, action: str, **more: An
 
 
 @pytest.mark.parametrize("race", RACES)
-async def test_of_those_who_saw_the_same_version_one_succeeds(office: Office, race: str) -> None:
+@pytest.mark.parametrize("rounds", [2, pytest.param(250, marks=pytest.mark.long)])
+async def test_of_those_who_saw_the_same_version_one_succeeds(office: Office, race: str, rounds: int) -> None:
     state, actions = RACES[race]
     people = [await office.person(*ALL, role="supervisor") for _ in range(RACERS)]
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         await office.site.put("BOLT", 5)
         request = await office.in_state(state)
         answers = await asyncio.gather(
@@ -74,7 +75,7 @@ async def test_of_those_who_saw_the_same_version_one_succeeds(office: Office, ra
         assert {answer.json()["details"]["code"] for answer in answers if answer.status_code == 409} == {
             "STALE_VERSION"
         }
-    show("P-10", transition=f"stock request: {race}", races=ROUNDS, racers=RACERS, successes_each=1)
+    show("P-10", transition=f"stock request: {race}", races=rounds, racers=RACERS, successes_each=1)
     assert await office.odd_lines() == []
     assert await office.site.drift() == []
 
