@@ -175,7 +175,8 @@ class StocklistController(Controller):
         operation="createStocklist",
         summary="Create a stocklist",
         permissions=Permission.STOCKREQUESTS_WRITE,
-        description="It is kept by the end that acts on it: PULL by the destination, PUSH by the origin.",
+        description="For who may act at both ends. It is then kept by the end that acts on it: PULL by the "
+        "destination, PUSH by the origin.",
         errors=[Reason.DUPLICATE, Reason.NOT_FOUND, Reason.LOCATION_DENIED],
         status=HTTPStatus.CREATED,
         example={

@@ -254,7 +254,9 @@ def suggestions(needs: Needs, *, origin_id: UUID, destination_id: UUID, scope: S
 async def create_stocklist(
     work: StocklistWork, *, act: Act, facts: StocklistFacts, lines: Sequence[StocklistLine]
 ) -> StocklistWhole:
-    """Make a stocklist with its lines."""
+    """Make a stocklist with its lines: only who may act at both ends ties them together."""
+    for end in facts.ends:
+        act.caller.require_location(act.permission, end)
     _check(act, facts)
     _check_lines(lines)
     id_ = new_id()

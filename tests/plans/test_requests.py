@@ -30,8 +30,9 @@ from tests.plans.requests import Asked, make_products, make_requests
 FEW, MANY, WAITING = 1_500, 9_000, 60
 GROWTH = 3.0
 BOUND = 5_000
-"""Six times as many requests make at most so much more to read; or what there is to read has an end, as the days of
-a period by the pairs of locations have, and the latest requests that are looked at."""
+"""Six times as many requests make at most so much more to read; or what there is to read has an end: the days of a
+period by the pairs of locations, and the latest requests.
+"""
 SMALL_CATALOG, LARGE_CATALOG = 2_000, 20_000
 
 

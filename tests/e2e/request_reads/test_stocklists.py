@@ -100,17 +100,24 @@ async def test_it_is_kept_by_the_end_that_acts_on_it_and_seen_by_both(office: Of
     await office.site.a_location("WARD")
     elsewhere = await office.person(READ, WRITE, at="WARD")
 
-    pulled = await made(office, keeps(office, "BOLT", 5), by=at_store, code="PULL")
+    pulled = await made(office, keeps(office, "BOLT", 5), code="PULL")
+    pushed = await made(office, keeps(office, "BOLT", 5), code="PUSH", mode="PUSH")
+    kept = [
+        await at_store.http.patch(f"{LISTS}/{pulled['id']}", json={"name": "Ours"}),
+        await at_dc.http.put(f"{LISTS}/{pushed['id']}/lines", json={"lines": [keeps(office, "NUT", 3)]}),
+        await at_store.http.post(f"{LISTS}/{pulled['id']}/generate"),
+    ]
     denied = [
         await tried(office, by=at_dc, code="X"),
-        await tried(office, by=at_store, code="X", mode="PUSH"),
+        await tried(office, by=at_store, code="X"),
+        await at_store.http.post(f"{LISTS}/{pushed['id']}/generate"),
         await at_dc.http.patch(f"{LISTS}/{pulled['id']}", json={"name": "Mine now"}),
         await at_store.http.patch(f"{LISTS}/{pulled['id']}", json={"mode": "PUSH"}),
     ]
-    pushed = await made(office, keeps(office, "BOLT", 5), by=at_dc, code="PUSH", mode="PUSH")
     seen = [(await who.http.get(LISTS)).json() for who in (at_store, at_dc, elsewhere)]
     unseen = await elsewhere.http.get(f"{LISTS}/{pushed['id']}")
 
+    assert [answer.status_code for answer in kept] == [200, 200, 201]
     assert {answer.json()["details"]["code"] for answer in denied} == {"LOCATION_DENIED"}
     assert [one["pagination"]["total"] for one in seen] == [2, 2, 0]
     assert unseen.status_code == 404
