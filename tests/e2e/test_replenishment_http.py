@@ -145,9 +145,10 @@ async def test_a_computed_safety_stock_is_kept_back_by_availability(
     # 90 on one day of 90: mean 1, deviation sqrt((8100 - 90) / 89).
     expected = pytest.approx(1.2815516 * math.sqrt(9 * (8100 - 90) / 89), abs=1e-3)
     levels = (await http.get(company.fill("/api/products/{productMasterId}/inventory-levels"))).json()["data"]
-    (kept,) = [level["safetyStock"] for level in levels if level["locationId"] == company.fact("locationId")]
-    assert view["safetyStock"] == kept
-    assert kept == expected
+    (level,) = [one for one in levels if one["locationId"] == company.fact("locationId")]
+    assert view["safetyStock"] == level["safetyStock"]
+    assert level["safetyStock"] == expected
+    assert level["qtyInbound"] == 40
 
 
 BAD: dict[str, tuple[dict[str, Any], str]] = {

@@ -9,7 +9,8 @@ from domain.ledger.reading import Found, InventoryLevel, ProductLevels, level_st
 from infra.db.pool import Database
 from infra.ledger.queries.sql import AVAILABLE, Query, into
 
-# A product has as many lines as places, so it is read line by line. Inbound is what transfers bring: none yet.
+# A product has as many lines as places, so it is read line by line. Inbound is expected supply, transfers on
+# their way among it.
 _LEVELS = """
     SELECT h.position, p.sku, p.name AS product_name, u.code AS uom, i.*
     FROM ledger_heads h
@@ -23,7 +24,7 @@ _LEVELS = """
             v.lead_time_days, v.abc_class, trim_scale(coalesce(m.on_hand, 0))::text AS on_hand,
             trim_scale(coalesce(m.available, 0))::text AS available,
             trim_scale(coalesce(m.reserved, 0))::text AS reserved,
-            '0' AS inbound, NULL AS status, v.version
+            trim_scale(coalesce(u.inbound, 0))::text AS inbound, NULL AS status, v.version
         FROM locations l
         LEFT JOIN stock_levels v ON v.tenant_id = l.tenant_id AND v.product_id = p.id AND v.location_id = l.id
         LEFT JOIN bins b ON b.tenant_id = v.tenant_id AND b.id = v.preferred_bin_id
@@ -45,6 +46,11 @@ _LEVELS = """
             WHERE s.tenant_id = :tenant AND s.product_id = :product
             GROUP BY s.location_id
         ) m ON m.location_id = l.id
+        LEFT JOIN LATERAL (
+            SELECT sum(x.quantity - x.received) AS inbound FROM supplies x
+            WHERE x.tenant_id = :tenant AND x.product_id = :product AND x.location_id = l.id AND x.state = 'OPEN'
+            OFFSET 0
+        ) u ON true
         WHERE l.tenant_id = :tenant {scope} AND (v.product_id IS NOT NULL OR m.location_id IS NOT NULL)
     ) i ON true
     WHERE h.tenant_id = :tenant
