@@ -64,7 +64,7 @@ _LINES = f"""(
             'inTransit', trim_scale(p.shipped - p.received - p.lost - p.returned)) ORDER BY p.id), '[]') AS picks
         FROM (
             SELECT * FROM transfer_picks x
-            WHERE x.tenant_id = t.tenant_id AND x.transfer_id = t.id AND x.line_id = i.id OFFSET 0
+            WHERE x.tenant_id = t.tenant_id AND x.line_id = i.id OFFSET 0
         ) p
         CROSS JOIN LATERAL (
             SELECT x.lot_id, x.bin_id FROM stock_lines x

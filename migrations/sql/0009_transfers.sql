@@ -123,6 +123,7 @@ CREATE TABLE transfer_picks (
         REFERENCES reservations (tenant_id, id)
 );
 CREATE INDEX ix_transfer_picks_tenant_id_transfer_id_id ON transfer_picks (tenant_id, transfer_id, id);
+CREATE INDEX ix_transfer_picks_tenant_id_line_id_id ON transfer_picks (tenant_id, line_id, id);
 
 -- What arrived, was written off or came back, act by act.
 CREATE TABLE transfer_receipts (

@@ -104,6 +104,7 @@ transfer_picks = tenant_table(
     within_tenant("transit_line_id", to="stock_lines"),
     within_tenant("claim_id", to="reservations"),
     Index("ix_transfer_picks_tenant_id_transfer_id_id", "tenant_id", "transfer_id", "id"),
+    Index("ix_transfer_picks_tenant_id_line_id_id", "tenant_id", "line_id", "id"),
 )
 transfer_receipts = tenant_table(
     "transfer_receipts",
