@@ -71,7 +71,7 @@ class SuggestionController(Controller):
         permissions=Permission.REPLENISHMENT_READ,
         description="Computed from the ledger; nothing is stored. `current` is available: on hand less what is "
         "reserved, held, expired or blocked; `inbound` is expected supply, transfers on their way among it; "
-        "`planned` is in replenishment records that have not become supply yet. Demand per day is what issues and "
+        "`planned` is in records and transfers that have not become supply yet. Demand per day is what issues and "
         "consumption took, less what was taken back, by days in the location's time; days without any count as "
         "zero. What other locations have above their own levels comes before the supplier.",
         errors=[Reason.NOT_FOUND, Reason.LOCATION_DENIED],

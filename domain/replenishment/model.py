@@ -138,7 +138,7 @@ class Facts(msgspec.Struct, frozen=True):
     overdue: Decimal
     """Of it."""
     planned: Decimal
-    """In records that have not become supply yet."""
+    """In records and transfers that have not become supply yet."""
     used: float
     """In the period."""
     used_squares: float

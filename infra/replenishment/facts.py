@@ -114,6 +114,16 @@ _FACTS = """
             UNION ALL
             SELECT o.product_id, 0, 0, 0, 0, 0, 0, 0, 0, o.quantity, 0, 0, 0 FROM {planned}
             UNION ALL
+            SELECT b.product_id, 0, 0, 0, 0, 0, 0, 0, 0, b.quantity, 0, 0, 0
+            FROM transfers t
+            CROSS JOIN LATERAL (
+                SELECT x.product_id, x.quantity FROM transfer_lines x
+                WHERE x.tenant_id = :tenant AND x.transfer_id = t.id OFFSET 0
+            ) b
+            WHERE t.tenant_id = :tenant AND t.state IN ('PENDING', 'PICKED')
+                AND t.destination_location_id = :location AND t.origin_location_id <> :location
+                AND t.source_type IS DISTINCT FROM 'REPLENISHMENT'
+            UNION ALL
             SELECT d.product_id, 0, 0, 0, 0, 0, 0, 0, 0, 0, d.total, d.squares, d.days FROM used d
         ) f
         GROUP BY f.product_id

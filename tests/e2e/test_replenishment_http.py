@@ -324,6 +324,29 @@ async def test_a_record_is_made_as_suggested_and_is_planned_from_then_on(
     assert after["position"] == before["position"] + record["quantity"]
 
 
+async def test_a_transfer_that_was_asked_for_by_hand_is_planned_until_it_is_on_its_way(
+    http: httpx.AsyncClient, company: Company
+) -> None:
+    await configured(http, company, method="MIN_MAX", minQty=1, maxQty=2)
+    before = await suggested(http, company)
+    body = {
+        "originLocationId": "{otherLocationId}",
+        "destinationLocationId": "{locationId}",
+        "lines": [{"productMasterId": "{productMasterId}", "quantity": 9}],
+    }
+    transfer = (await http.post(TRANSFERS, json=company.fill(body))).json()["data"]
+    await _moved(http, transfer, "submit")
+    asked_for = await suggested(http, company)
+    await _moved(http, transfer, "pick")
+    await _moved(http, transfer, "ship")
+    on_its_way = await suggested(http, company)
+
+    position = before["position"] + 9
+    assert (asked_for["planned"], asked_for["inbound"]) == (before["planned"] + 9, before["inbound"])
+    assert (on_its_way["planned"], on_its_way["inbound"]) == (before["planned"], before["inbound"] + 9)
+    assert asked_for["position"] == on_its_way["position"] == position
+
+
 async def test_nothing_is_recorded_where_nothing_is_due(http: httpx.AsyncClient, company: Company) -> None:
     await configured(http, company, method="MIN_MAX", minQty=1, maxQty=2)
 

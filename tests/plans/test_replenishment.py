@@ -12,7 +12,7 @@ from tests.plans.conftest import Store
 from tests.plans.explain import Plan, Sent, listening
 from tests.plans.stock import Stock
 
-EMPTY = {"supplies", "replenishment_orders", "reservations", "holds"}
+EMPTY = {"supplies", "replenishment_orders", "reservations", "holds", "transfers", "transfer_lines"}
 """Tables that have no rows here."""
 CONFIGURED = """
     UPDATE stock_levels SET method = 'MIN_MAX', min_qty = 10, reorder_qty = 10, max_qty = 2000
