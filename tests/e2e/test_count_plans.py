@@ -5,20 +5,27 @@ import csv
 import io
 import re
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import httpx
 import pytest
 
+from domain.counting.tasks import report_short_pick
+from domain.errors import DomainError, not_found
 from domain.ledger.model import Entry, Kind, Posted, Posting
 from domain.values import new_id
-from infra.db.pool import BIND
+from infra.counting.tasks import TaskSqlWork
+from infra.db.pool import BIND, Database
+from infra.db.work import beginning
 from infra.ledger.post import post
 from tests.e2e.api.company import add_key
 from tests.e2e.claims import Connection, Desk, a_desk
 from tests.lab import DatabaseUrls, Served
+from tests.ledger.builders import an_act
 
 COUNTS = "/api/inventory/cycle-count"
 ABC, TASKS, FORM = f"{COUNTS}/abc", f"{COUNTS}/tasks", f"{COUNTS}/blind-form"
@@ -339,8 +346,37 @@ async def test_what_somebody_asks_for_waits_once_and_a_batch_of_tasks_does_it(de
     assert refused["code"] == "INVALID_TRANSITION"
     assert {task["id"] for task in batched} == {task["id"] for task in reopened} == set(ids)
     assert {line["productMasterId"] for line in lines} == {emptied, odd}
-    if closed["status"] == "COMPLETED":
-        assert {task["id"] for task in done} == set(ids)
+    assert closed["status"] == "COMPLETED"
+    assert {task["id"] for task in done} == set(ids)
+
+
+async def test_a_short_pick_is_a_task_once_and_goes_with_the_transaction_that_tells_it(
+    desk: Desk, database_urls: DatabaseUrls
+) -> None:
+    product = await desk.a_product()
+    line = await desk.put(product, 5)
+    database = await Database.connect(database_urls.app_url, size=1)
+    begin, act = beginning(database, TaskSqlWork), an_act(desk.company.tenant_id)
+
+    async def tell(source: str, *, fails: bool = False) -> None:
+        with suppress(DomainError):
+            async with begin(act) as work:
+                await report_short_pick(work, line_id=UUID(line), source_type="TRANSFER", source_id=source)
+                if fails:
+                    raise not_found("what was to be picked")
+
+    try:
+        await tell("first", fails=True)
+        undone = await open_tasks(desk, reason="SHORT_PICK")
+        await tell("second")
+        await tell("third")
+    finally:
+        await database.close()
+    (task,) = await open_tasks(desk, reason="SHORT_PICK")
+
+    assert undone == []
+    assert (task["productMasterId"], task["binId"]) == (product, desk.fact("binId"))
+    assert (task["sourceType"], task["sourceId"]) == ("TRANSFER", "second")
 
 
 async def test_a_counter_without_the_right_to_read_is_told_where_to_count_and_not_why(
