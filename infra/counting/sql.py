@@ -45,7 +45,8 @@ ASSIGN = """
     SELECT $1, $2, k FROM unnest($3::uuid[]) k ON CONFLICT DO NOTHING
 """
 # Parameters: tenant, batch, whether lines that stand at nothing count, and the most that there may be. All of it
-# sees the stock as one statement does: a posting is in it whole or not at all, and the position says which.
+# sees the stock as one statement does: a posting is in it whole or not at all, and the position says which. Every
+# look-up is one by full key: nobody has told the planner how many lines were made a moment ago.
 RENEW = f"""
     WITH RECURSIVE batch AS MATERIALIZED (
         SELECT c.location_id, (c.wanted ->> 'categoryId')::uuid AS category_id,
@@ -73,18 +74,24 @@ RENEW = f"""
             AND (b.category_id IS NULL OR p.category_id IN (SELECT t.id FROM tree t))
         LIMIT $4::int + 1
     ), stood AS MATERIALIZED (
-        SELECT c.id, c.product_id, c.bin_id, c.lot_id, s.id AS line_id, coalesce(s.on_hand, 0) AS on_hand,
-            coalesce(h.sequence, c.sequence) AS sequence, coalesce(h.unit_cost, c.unit_cost) AS unit_cost,
-            coalesce(h.abc_class, c.abc_class) AS abc_class
+        SELECT c.id, s.id AS line_id, coalesce(s.on_hand, 0) AS on_hand, p.unit_cost, v.abc_class
         FROM cycle_count_lines c
-        LEFT JOIN stock_lines s ON s.tenant_id = $1 AND s.product_id = c.product_id
-            AND s.location_id = c.location_id AND s.bin_id = c.bin_id AND s.lot_id = c.lot_id
-        LEFT JOIN here h ON h.line_id = s.id
+        LEFT JOIN LATERAL (
+            SELECT * FROM stock_lines x WHERE x.tenant_id = $1 AND x.product_id = c.product_id
+                AND x.location_id = c.location_id AND x.bin_id = c.bin_id AND x.lot_id = c.lot_id OFFSET 0
+        ) s ON true
+        CROSS JOIN LATERAL (
+            SELECT x.unit_cost FROM products x WHERE x.tenant_id = $1 AND x.id = c.product_id OFFSET 0
+        ) p
+        LEFT JOIN LATERAL (
+            SELECT x.abc_class FROM stock_levels x
+            WHERE x.tenant_id = $1 AND x.product_id = c.product_id AND x.location_id = c.location_id OFFSET 0
+        ) v ON true
         WHERE c.tenant_id = $1 AND c.batch_id = $2
     ), renewed AS (
         UPDATE cycle_count_lines c
         SET line_id = o.line_id, snapshot_quantity = o.on_hand, snapshot_position = head.position,
-            sequence = o.sequence, unit_cost = o.unit_cost, abc_class = o.abc_class, updated_at = now()
+            unit_cost = o.unit_cost, abc_class = o.abc_class, updated_at = now()
         FROM stood o, head WHERE c.tenant_id = $1 AND c.id = o.id
         RETURNING c.id
     ), added AS (
@@ -93,7 +100,10 @@ RENEW = f"""
         SELECT $1, ledger_line_id(), $2, h.line_id, h.product_id, h.location_id, h.bin_id, h.lot_id, h.sequence,
             h.abc_class, h.unit_cost, h.on_hand, head.position
         FROM here h, head
-        WHERE NOT EXISTS (SELECT FROM stood o WHERE o.line_id = h.line_id)
+        WHERE (
+            SELECT x.id FROM cycle_count_lines x WHERE x.tenant_id = $1 AND x.batch_id = $2
+                AND x.product_id = h.product_id AND x.bin_id = h.bin_id AND x.lot_id = h.lot_id
+        ) IS NULL
         ORDER BY h.sequence
         ON CONFLICT DO NOTHING
         RETURNING id
@@ -102,6 +112,19 @@ RENEW = f"""
         (SELECT count(*) FROM added)::int + (SELECT count(*) FROM renewed)::int AS total
     FROM head
 """  # noqa: S608 - of constants
+# New lines between old ones: all of them in walking order again.
+RENUMBER = """
+    UPDATE cycle_count_lines c SET sequence = k.n
+    FROM (
+        SELECT x.id, row_number() OVER (ORDER BY b.walk_order, b.code, p.sku, l.number, x.id)::int AS n
+        FROM cycle_count_lines x
+        JOIN bins b ON b.tenant_id = $1 AND b.id = x.bin_id
+        JOIN products p ON p.tenant_id = $1 AND p.id = x.product_id
+        JOIN lots l ON l.tenant_id = $1 AND l.id = x.lot_id
+        WHERE x.tenant_id = $1 AND x.batch_id = $2
+    ) k
+    WHERE c.tenant_id = $1 AND c.id = k.id AND c.sequence <> k.n
+"""
 # Who else has what a batch is about: of its own lines those that were left out have no row, so the stock is asked.
 HOLDERS = """
     WITH RECURSIVE batch AS MATERIALIZED (

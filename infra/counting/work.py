@@ -71,7 +71,10 @@ class CountingSqlWork(ReviewSqlWork, LotSqlWork):
             sql.RENEW, self.act.tenant_id, batch_id, type_ is Type.SPOT, LINES_MOST, timeout=30
         )
         assert row is not None
-        return Renewed(**dict(row))
+        renewed = Renewed(**dict(row))
+        if 0 < renewed.added < renewed.total:
+            await self.driver.execute(sql.RENUMBER, self.act.tenant_id, batch_id)
+        return renewed
 
     async def holders(self, batch_id: UUID, positions: Sequence[Found] | None = None) -> list[Holder]:
         if positions is None:
