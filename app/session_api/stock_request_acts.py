@@ -262,7 +262,7 @@ class StockRequestActController(Controller):
 
     @route(
         "POST",
-        "/{pending_request_id:uuid}/rollback",
+        "/{submitted_request_id:uuid}/rollback",
         operation="rollBackStockRequest",
         summary="Rollback a stock request",
         permissions=Permission.STOCKREQUESTS_WRITE,
@@ -275,7 +275,7 @@ class StockRequestActController(Controller):
     async def roll_back(
         self,
         *,
-        pending_request_id: FromPath[UUID],
+        submitted_request_id: FromPath[UUID],
         data: JSONBody[RollBackRequest],
         act: NamedDependency[SkipValidation[Act]],
         deciders: NamedDependency[SkipValidation[Deciders]],
@@ -289,7 +289,7 @@ class StockRequestActController(Controller):
                 work,
                 act=act,
                 decider=decider,
-                request_id=pending_request_id,
+                request_id=submitted_request_id,
                 comment=data.comment,
                 expected_version=data.expected_version,
             ),

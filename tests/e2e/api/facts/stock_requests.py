@@ -1,4 +1,4 @@
-"""Stock requests of somebody: a draft, one to be deleted, and one that waits for approval, at both locations."""
+"""Stock requests of somebody: a draft, one to be deleted, and two that wait for approval, at both locations."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -20,6 +20,7 @@ from tests.neighbours import insert
 ELSEWHERE = (
     ("requestId", "elsewhereRequestId"),
     ("pendingRequestId", "elsewherePendingRequestId"),
+    ("submittedRequestId", "elsewhereSubmittedRequestId"),
     ("requestLineId", "elsewhereRequestLineId"),
 )
 SYNONYMS = {"requesterId": "userId"}
@@ -31,10 +32,13 @@ async def furnish(admin: "asyncpg.Connection[Any]", tenant_id: UUID, facts: Mapp
     made: dict[str, str] = {}
     for prefix, location in (("", "locationId"), ("elsewhere", "otherLocationId")):
         draft = await _request(admin, tenant_id, facts, facts[location])
-        pending = await _request(admin, tenant_id, facts, facts[location], submits=True)
+        pending, submitted = [
+            await _request(admin, tenant_id, facts, facts[location], submits=True) for _ in range(2)
+        ]
         made[_name(prefix, "requestId")] = str(draft.id)
         made[_name(prefix, "requestLineId")] = str(draft.lines[0].id)
         made[_name(prefix, "pendingRequestId")] = str(pending.id)
+        made[_name(prefix, "submittedRequestId")] = str(submitted.id)
     spare = await _request(admin, tenant_id, facts, facts["locationId"])
     return made | {"spareRequestId": str(spare.id), "spareRequestLineId": str(spare.lines[0].id)}
 
