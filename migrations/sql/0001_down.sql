@@ -8,6 +8,6 @@ DROP TABLE
     movements, postings, events, idempotency_keys, ledger_heads, stock_counts, stock_totals, stock_lines, stock_levels,
     reason_codes, uom_conversions, lots, bins, areas, grants, locations, products, uoms, categories,
     api_keys, sessions, role_permissions, roles, memberships, users, tenants;
-DROP FUNCTION refuse_change(), check_conservation();
+DROP FUNCTION refuse_change(), check_conservation(), wall_off(text[]);
 REVOKE ALL ON SCHEMA public FROM
     storekeeper_owner, storekeeper_app, storekeeper_ledger, storekeeper_auth, storekeeper_audit;

@@ -1,13 +1,11 @@
 -- The second wall. Every table of tenant data shows a connection the rows of the tenant that it is bound to.
 -- After a transaction-local setting ends, current_setting gives '' and not NULL: nullif makes both mean "nobody".
-DO $$
+CREATE FUNCTION wall_off(VARIADIC p_tables text[]) RETURNS void LANGUAGE plpgsql SET search_path = public, pg_temp
+AS $$
 DECLARE
     t text;
 BEGIN
-    FOR t IN
-        SELECT c.table_name FROM information_schema.columns c
-        WHERE c.table_schema = 'public' AND c.column_name = 'tenant_id'
-    LOOP
+    FOREACH t IN ARRAY p_tables LOOP
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', t);
         EXECUTE format($policy$
             CREATE POLICY of_tenant ON %I
@@ -17,6 +15,10 @@ BEGIN
     END LOOP;
 END
 $$;
+SELECT wall_off(VARIADIC ARRAY(
+    SELECT c.table_name::text FROM information_schema.columns c
+    WHERE c.table_schema = 'public' AND c.column_name = 'tenant_id'
+));
 
 ALTER TABLE tenants ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY of_tenant ON tenants

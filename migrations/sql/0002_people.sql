@@ -70,20 +70,7 @@ CREATE TABLE delegations (
 CREATE INDEX ix_delegations_tenant_id_from_user_id ON delegations (tenant_id, from_user_id);
 CREATE INDEX ix_delegations_tenant_id_to_user_id ON delegations (tenant_id, to_user_id);
 
-DO $$
-DECLARE
-    t text;
-BEGIN
-    FOREACH t IN ARRAY ARRAY['invitations', 'delegations'] LOOP
-        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', t);
-        EXECUTE format($policy$
-            CREATE POLICY of_tenant ON %I
-            USING (tenant_id = nullif(current_setting('app.tenant', true), '')::uuid)
-            WITH CHECK (tenant_id = nullif(current_setting('app.tenant', true), '')::uuid)
-        $policy$, t);
-    END LOOP;
-END
-$$;
+SELECT wall_off('invitations', 'delegations');
 GRANT SELECT, INSERT, UPDATE ON invitations, delegations TO storekeeper_app;
 GRANT UPDATE (settings, name, version, updated_at) ON tenants TO storekeeper_app;
 

@@ -307,23 +307,10 @@ CREATE TABLE availability_records (
 CREATE INDEX ix_availability_records_tenant_id_line_id_id ON availability_records (tenant_id, line_id, id);
 CREATE INDEX ix_availability_records_drift ON availability_records (tenant_id, location_id, id) WHERE drift <> 0;
 
-DO $$
-DECLARE
-    t text;
-BEGIN
-    FOREACH t IN ARRAY ARRAY[
-        'channels', 'channel_locations', 'channel_policies', 'channel_usage', 'reservations', 'reservation_lines',
-        'holds', 'supplies', 'destructions', 'availability_records'
-    ] LOOP
-        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', t);
-        EXECUTE format($policy$
-            CREATE POLICY of_tenant ON %I
-            USING (tenant_id = nullif(current_setting('app.tenant', true), '')::uuid)
-            WITH CHECK (tenant_id = nullif(current_setting('app.tenant', true), '')::uuid)
-        $policy$, t);
-    END LOOP;
-END
-$$;
+SELECT wall_off(
+    'channels', 'channel_locations', 'channel_policies', 'channel_usage', 'reservations', 'reservation_lines',
+    'holds', 'supplies', 'destructions', 'availability_records'
+);
 GRANT SELECT ON channels, channel_locations, channel_policies, channel_usage, reservations, reservation_lines, holds,
     supplies, destructions, availability_records TO storekeeper_app, storekeeper_ledger;
 GRANT INSERT, UPDATE, DELETE ON channels, channel_locations, channel_policies TO storekeeper_app;

@@ -34,20 +34,7 @@ CREATE TABLE document_history (
 );
 CREATE INDEX ix_document_history_tenant_id_document_id_id ON document_history (tenant_id, document_id, id);
 
-DO $$
-DECLARE
-    t text;
-BEGIN
-    FOREACH t IN ARRAY ARRAY['document_numbers', 'document_history'] LOOP
-        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', t);
-        EXECUTE format($policy$
-            CREATE POLICY of_tenant ON %I
-            USING (tenant_id = nullif(current_setting('app.tenant', true), '')::uuid)
-            WITH CHECK (tenant_id = nullif(current_setting('app.tenant', true), '')::uuid)
-        $policy$, t);
-    END LOOP;
-END
-$$;
+SELECT wall_off('document_numbers', 'document_history');
 GRANT SELECT, INSERT, UPDATE ON document_numbers TO storekeeper_app;
 GRANT SELECT, INSERT ON document_history TO storekeeper_app;
 CREATE TRIGGER history_is_immutable BEFORE UPDATE OR DELETE OR TRUNCATE ON document_history

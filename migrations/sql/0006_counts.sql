@@ -220,23 +220,9 @@ CREATE TABLE cycle_count_approvals (
 CREATE INDEX ix_cycle_count_approvals_tenant_id_count_line_id_id
     ON cycle_count_approvals (tenant_id, count_line_id, id);
 
-DO $$
-DECLARE
-    t text;
-BEGIN
-    FOREACH t IN ARRAY ARRAY[
-        'cycle_counts', 'cycle_count_assignees', 'cycle_count_lines', 'cycle_count_entries',
-        'cycle_count_approvals'
-    ] LOOP
-        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', t);
-        EXECUTE format($policy$
-            CREATE POLICY of_tenant ON %I
-            USING (tenant_id = nullif(current_setting('app.tenant', true), '')::uuid)
-            WITH CHECK (tenant_id = nullif(current_setting('app.tenant', true), '')::uuid)
-        $policy$, t);
-    END LOOP;
-END
-$$;
+SELECT wall_off(
+    'cycle_counts', 'cycle_count_assignees', 'cycle_count_lines', 'cycle_count_entries', 'cycle_count_approvals'
+);
 GRANT SELECT, INSERT, UPDATE ON cycle_counts, cycle_count_lines TO storekeeper_app;
 GRANT SELECT, INSERT, DELETE ON cycle_count_assignees TO storekeeper_app;
 GRANT SELECT, INSERT ON cycle_count_entries, cycle_count_approvals TO storekeeper_app;

@@ -95,20 +95,7 @@ CREATE UNIQUE INDEX uq_count_tasks_open ON count_tasks (tenant_id, bin_id, produ
 CREATE INDEX ix_movements_emptied ON movements (tenant_id, location_id, recorded_at)
     WHERE balance_after = 0 AND kind IN ('CONSUMPTION', 'ISSUE', 'TRANSFER_OUT');
 
-DO $$
-DECLARE
-    t text;
-BEGIN
-    FOREACH t IN ARRAY ARRAY['abc_runs', 'abc_run_lines', 'count_tasks'] LOOP
-        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', t);
-        EXECUTE format($policy$
-            CREATE POLICY of_tenant ON %I
-            USING (tenant_id = nullif(current_setting('app.tenant', true), '')::uuid)
-            WITH CHECK (tenant_id = nullif(current_setting('app.tenant', true), '')::uuid)
-        $policy$, t);
-    END LOOP;
-END
-$$;
+SELECT wall_off('abc_runs', 'abc_run_lines', 'count_tasks');
 GRANT SELECT, INSERT ON abc_runs, abc_run_lines TO storekeeper_app;
 GRANT SELECT, INSERT, UPDATE ON count_tasks TO storekeeper_app;
 SELECT audit_table('count_tasks', 'count_task');

@@ -146,20 +146,7 @@ CREATE TABLE transfer_receipts (
 );
 CREATE INDEX ix_transfer_receipts_tenant_id_transfer_id_id ON transfer_receipts (tenant_id, transfer_id, id);
 
-DO $$
-DECLARE
-    t text;
-BEGIN
-    FOREACH t IN ARRAY ARRAY['transfers', 'transfer_lines', 'transfer_picks', 'transfer_receipts'] LOOP
-        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', t);
-        EXECUTE format($policy$
-            CREATE POLICY of_tenant ON %I
-            USING (tenant_id = nullif(current_setting('app.tenant', true), '')::uuid)
-            WITH CHECK (tenant_id = nullif(current_setting('app.tenant', true), '')::uuid)
-        $policy$, t);
-    END LOOP;
-END
-$$;
+SELECT wall_off('transfers', 'transfer_lines', 'transfer_picks', 'transfer_receipts');
 GRANT SELECT, INSERT, UPDATE ON transfers, transfer_picks TO storekeeper_app;
 -- Lines are replaced while the transfer is a draft.
 GRANT SELECT, INSERT, UPDATE, DELETE ON transfer_lines TO storekeeper_app;

@@ -205,23 +205,10 @@ CREATE TABLE stock_request_comments (
 );
 CREATE INDEX ix_stock_request_comments_tenant_id_request_id_id ON stock_request_comments (tenant_id, request_id, id);
 
-DO $$
-DECLARE
-    t text;
-BEGIN
-    FOREACH t IN ARRAY ARRAY[
-        'approval_rules', 'stock_requests', 'stock_request_lines', 'stock_request_tiers', 'stock_request_decisions',
-        'stock_request_comments'
-    ] LOOP
-        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', t);
-        EXECUTE format($policy$
-            CREATE POLICY of_tenant ON %I
-            USING (tenant_id = nullif(current_setting('app.tenant', true), '')::uuid)
-            WITH CHECK (tenant_id = nullif(current_setting('app.tenant', true), '')::uuid)
-        $policy$, t);
-    END LOOP;
-END
-$$;
+SELECT wall_off(
+    'approval_rules', 'stock_requests', 'stock_request_lines', 'stock_request_tiers', 'stock_request_decisions',
+    'stock_request_comments'
+);
 GRANT SELECT, INSERT, UPDATE ON approval_rules, stock_requests, stock_request_tiers, stock_request_decisions
     TO storekeeper_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON stock_request_lines TO storekeeper_app;

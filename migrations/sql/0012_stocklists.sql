@@ -114,22 +114,9 @@ CREATE INDEX ix_stock_request_lines_open ON stock_request_lines (tenant_id, prod
 CREATE INDEX ix_stock_requests_of_stocklist ON stock_requests (tenant_id, stocklist_id, id)
     WHERE stocklist_id IS NOT NULL;
 
-DO $$
-DECLARE
-    t text;
-BEGIN
-    FOREACH t IN ARRAY ARRAY[
-        'stocklists', 'stocklist_lines', 'stock_request_counts', 'stock_request_counted', 'stock_request_categories'
-    ] LOOP
-        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', t);
-        EXECUTE format($policy$
-            CREATE POLICY of_tenant ON %I
-            USING (tenant_id = nullif(current_setting('app.tenant', true), '')::uuid)
-            WITH CHECK (tenant_id = nullif(current_setting('app.tenant', true), '')::uuid)
-        $policy$, t);
-    END LOOP;
-END
-$$;
+SELECT wall_off(
+    'stocklists', 'stocklist_lines', 'stock_request_counts', 'stock_request_counted', 'stock_request_categories'
+);
 GRANT SELECT, INSERT, UPDATE ON stocklists TO storekeeper_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON stocklist_lines TO storekeeper_app;
 SELECT audit_table('stocklists', 'stocklist');
