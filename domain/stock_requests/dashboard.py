@@ -18,7 +18,7 @@ from domain.values import plain
 
 DAYS_MAX = 92
 TOP = 10
-CONSIDERED = 500
+CONSIDERED = 250
 """So many requests, the latest submitted, are looked at for the products that are asked for most."""
 AGES = (0, 1, 3, 7, 14)
 """Where the buckets of ages begin, in days."""
