@@ -139,7 +139,7 @@ class CountReviewController(Controller):
         description="The oldest count first, with what each line needs, and what this caller may do with it. "
         "`awaiting=me`: those that wait for an approval which this caller can give, by their own right or in "
         "another's place.",
-        query={"locationId": "{locationId}", "limit": 20},
+        query={"limit": 20},
     )
     async def variances(
         self,

@@ -1,4 +1,4 @@
-"""What waits to be decided of counts: a batch in review with one variance, at both locations."""
+"""What counts come to, at both locations: a batch in review with one variance, and one that is completed."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -27,25 +27,39 @@ ELSEWHERE = (
 
 
 async def furnish(admin: "asyncpg.Connection[Any]", tenant_id: UUID, facts: Mapping[str, str]) -> dict[str, str]:
-    mark, product = facts["mark"], new_id()
-    named = {"tenant_id": tenant_id, "id": product, "sku": f"REVIEWED-{mark}", "name": f"Reviewed {mark}"}
-    await insert(admin, "products", {**named, "uom_id": UUID(facts["uomId"]), "unit_cost": Decimal(2)})
-    lot = {"id": new_id(), "product_id": product, "number": "", "is_default": True}
-    await insert(admin, "lots", {"tenant_id": tenant_id, **lot})
+    mark = facts["mark"]
+    product, exact = [await _product(admin, tenant_id, facts, name) for name in ("REVIEWED", "EXACT")]
     made: dict[str, str] = {"reviewedProductId": str(product)}
     for prefix, location, bin_ in (
         ("reviewed", "locationId", "binId"),
         ("elsewhereReviewed", "otherLocationId", "elsewhereBinId"),
     ):
-        batch, line = await _reviewed(admin, tenant_id, mark, product, (UUID(facts[location]), UUID(facts[bin_])))
+        place = UUID(facts[location]), UUID(facts[bin_])
+        batch, line = await _counted(admin, tenant_id, mark, product=product, place=place, counted=Decimal(60))
+        await _counted(admin, tenant_id, mark, product=exact, place=place, counted=Decimal(70))
         made |= {f"{prefix}CountId": str(batch), f"{prefix}LineId": str(line)}
     return made
 
 
-async def _reviewed(
-    admin: "asyncpg.Connection[Any]", tenant_id: UUID, mark: str, product: UUID, place: tuple[UUID, UUID]
+async def _product(admin: "asyncpg.Connection[Any]", tenant_id: UUID, facts: Mapping[str, str], name: str) -> UUID:
+    id_, mark = new_id(), facts["mark"]
+    named = {"tenant_id": tenant_id, "id": id_, "sku": f"{name}-{mark}", "name": f"{name.title()} {mark}"}
+    await insert(admin, "products", {**named, "uom_id": UUID(facts["uomId"]), "unit_cost": Decimal(2)})
+    lot = {"id": new_id(), "product_id": id_, "number": "", "is_default": True}
+    await insert(admin, "lots", {"tenant_id": tenant_id, **lot})
+    return id_
+
+
+async def _counted(
+    admin: "asyncpg.Connection[Any]",
+    tenant_id: UUID,
+    mark: str,
+    *,
+    product: UUID,
+    place: tuple[UUID, UUID],
+    counted: Decimal,
 ) -> tuple[UUID, UUID]:
-    """Ten of seventy are missing."""
+    """Of seventy."""
     location, bin_ = place
     await admin.execute(BIND, str(tenant_id))
     entry = Entry(kind=Kind.RECEIPT, product_id=product, location_id=location, bin_id=bin_, delta=Decimal(70))
@@ -59,7 +73,7 @@ async def _reviewed(
         work = CountingSqlWork(admin, act)  # type: ignore[arg-type] # likewise
         batch = await create(work, act=act, wanted=wanted)
         await start(work, act=act, batch_id=batch.id, expected_version=None)
-        count = Count(bin_id=bin_, product_id=product, quantity=Decimal(60))
+        count = Count(bin_id=bin_, product_id=product, quantity=counted)
         done = await record(
             work, act=act, batch_id=batch.id, sitting=Sitting(counts=[count]), expected_version=None
         )
