@@ -1,6 +1,6 @@
 """The statements of cycle counts. `$1` is the tenant, `$2` the batch."""
 
-HEAD = "SELECT coalesce((SELECT h.position FROM ledger_heads h WHERE h.tenant_id = $1), 0) AS position"
+HEAD = "SELECT coalesce((SELECT max(h.position) FROM ledger_heads h WHERE h.tenant_id = $1), 0) AS position"
 UNKNOWN = """
     SELECT EXISTS (SELECT FROM locations x WHERE x.tenant_id = $1 AND x.id = $2) AS has_location,
         $3::uuid IS NULL OR EXISTS (SELECT FROM categories x WHERE x.tenant_id = $1 AND x.id = $3) AS has_category,
