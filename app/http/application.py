@@ -78,6 +78,7 @@ def build(handlers: Sequence[ControllerRouterHandler], ports: Mapping[str, objec
                 "rate_limiter": outside.rate_limiter,
                 "trusted_proxies": outside.trusted_proxies,
                 "query_limit": outside.query_limit,
+                "delegations": ports.get("delegations"),
             }
         ),
         lifespan=[outside.lifespan],

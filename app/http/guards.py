@@ -17,6 +17,7 @@ from litestar.connection import ASGIConnection
 from litestar.handlers.base import BaseRouteHandler
 
 from app.http.limits import admit
+from domain.access.delegations import Delegations, may_decide
 from domain.access.limits import RateClass, RateLimiter
 from domain.access.model import Caller, Permission
 from domain.access.ports import Authenticator
@@ -60,11 +61,22 @@ async def guard(connection: Connection, handler: BaseRouteHandler) -> None:
     if permissions is None:
         raise DomainError(Reason.PERMISSION_DENIED, "This address declares no permission and admits nobody")
     for permission in permissions:
-        if not caller.allows(permission):
+        if not caller.allows(permission) and not await _is_deputy(connection, handler, caller, permission):
             raise DomainError(
                 Reason.PERMISSION_DENIED, f"You lack the permission {permission}", permission=permission
             )
     _check_query(connection)
+
+
+async def _is_deputy(
+    connection: Connection, handler: BaseRouteHandler, caller: Caller, permission: Permission
+) -> bool:
+    """Whether somebody who holds a permission has handed it to the caller, on a route that admits deputies."""
+    delegations: Delegations | None = connection.app.state.delegations
+    if not handler.opt.get("deputies") or delegations is None or caller.user_id is None:
+        return False
+    in_force = await delegations.active_for(caller.tenant_id, caller.user_id)
+    return bool(may_decide(permission, in_force.at, caller, in_force.delegations))
 
 
 async def still(connection: Connection, permission: Permission) -> Caller:

@@ -74,6 +74,7 @@ def route(
     description: str | None = None,
     csv: bool = False,
     heavy: bool = False,
+    deputies: bool = False,
     **more: Any,
 ) -> Callable[[Callable[..., Any]], Any]:
     """A handler with its declarations.
@@ -82,6 +83,7 @@ def route(
     `example` is a request body, and `query` query parameters, that a test sends as they stand; `{name}` in their
     texts stands for a fact of the demo tenant (tests/e2e/api/test_examples.py).
     `csv` says that the list can be had as CSV too.
+    `deputies` admits also whom another has handed the permission for a time: the act then asks in whose place.
     `heavy` routes, such as exports, have a rate limit of their own; the others count as reads or writes.
     """
     public = permissions is None
@@ -103,6 +105,7 @@ def route(
             "example": example,
             "query": query,
             "csv": csv,
+            "deputies": deputies,
             "rate": RateClass.HEAVY if heavy else RateClass.READ if method == "GET" else RateClass.WRITE,
         },
         responses={

@@ -199,6 +199,7 @@ class StockRequestActController(Controller):
         operation="approveStockRequest",
         summary="Approve a stock request",
         permissions=Permission.STOCKREQUESTS_APPROVE,
+        deputies=True,
         description="In the tier whose turn it is, at the fulfilling location, for the version that was seen. The "
         "last approval reserves line by line, first expired first; what is missing is backordered. Never one's "
         "own, in whosever place.",
@@ -235,6 +236,7 @@ class StockRequestActController(Controller):
         operation="rejectStockRequest",
         summary="Reject a stock request",
         permissions=Permission.STOCKREQUESTS_APPROVE,
+        deputies=True,
         errors=DECISIONS,
         example={"comment": "Ask again after the count"},
     )

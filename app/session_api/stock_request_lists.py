@@ -146,6 +146,7 @@ class StockRequestLists:
         operation="listPendingApprovals",
         summary="Get pending approvals",
         permissions=Permission.STOCKREQUESTS_APPROVE,
+        deputies=True,
         description="Exactly those that you may decide now, in your own name or in another's place: never what is "
         "your own. The oldest first, with age, deadline and value, and with what approving each line as requested "
         "would take of what the origin can give.",

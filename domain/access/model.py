@@ -102,7 +102,8 @@ class Act(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def scope(self) -> Scope:
-        return self.caller.scope(self.permission)
+        """Where the caller holds that permission: nowhere, for one who decides in another's place."""
+        return self.caller.rights.get(self.permission, frozenset())
 
 
 class Idempotency(msgspec.Struct, frozen=True, kw_only=True):
