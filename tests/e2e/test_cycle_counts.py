@@ -96,7 +96,8 @@ async def test_a_count_goes_from_draft_to_review_while_stock_moves(desk: Desk) -
 async def test_a_full_count_walks_all_that_has_stock_or_was_counted_before(fresh: Desk) -> None:
     here = fresh.company.tenant_id, fresh.fact("otherLocationId")
     for batch in (await fresh.get(COUNTS, locationId="{otherLocationId}"))["data"]:
-        await act(fresh, batch, "cancel")
+        if "cancel" in batch["allowedActions"]:
+            await act(fresh, batch, "cancel")
     empty = await fresh.put(await fresh.a_product(), 4, bin_="elsewhereQuarantineBinId", at="otherLocationId")
     await fresh.post("/api/inventory/adjustments", inventoryItemId=empty, newQtyOnHand=0, **REASON)
     counted_before = await fresh.put(await fresh.a_product(), 4, bin_="elsewhereBinId", at="otherLocationId")
