@@ -8,6 +8,7 @@ import asyncio
 import re
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
+from datetime import date
 from decimal import Decimal
 from functools import lru_cache
 from typing import Annotated, Any, ClassVar, override
@@ -27,6 +28,8 @@ DEEPEST = 32
 SEPARATOR, SEPARATOR_SHOWN = "\x1d", "\u241d"
 """What stands between the parts of a barcode (FNC1), and the sign that shows it."""
 _NOTHING: frozenset[str] = frozenset()
+_ENDS_OF_TIME = frozenset({date.min.isoformat(), date.max.isoformat()})
+"""The database's driver takes these days for minus and plus infinity, which is no answer to a client."""
 
 type Text64 = Annotated[str, Meta(min_length=1, max_length=64)]
 type Text200 = Annotated[str, Meta(min_length=1, max_length=200)]
@@ -169,6 +172,8 @@ def _cleaned(value: Any, path: str, depth: int, scanned: AbstractSet[str]) -> An
     if depth > DEEPEST:
         raise FieldError((path, f"is nested deeper than {DEEPEST} levels"))
     if isinstance(value, str):
+        if value in _ENDS_OF_TIME:
+            raise FieldError((path, "must be a day after 0001-01-01 and before 9999-12-31"))
         try:
             return clean_text(value, longest=LONGEST_STRING, empty=True)
         except ValueError as problem:

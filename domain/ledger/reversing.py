@@ -70,17 +70,19 @@ async def reverse_posting(
             return await answers.again(act, facts.answered)
         if facts.original is None:
             raise not_found("transaction", transactionId=posting_id)
-        if facts.original.led_by is not None:
-            raise DomainError(
-                Reason.REVERSAL_BLOCKED,
-                f"It is a step of the transfer {facts.original.led_by}: cancel that, or make one back",
-                transfer=facts.original.led_by,
-            )
+        _refuse_a_step(facts.original)
         posted = await ledger.post(_reversal(act, facts.original, comment=comment, force=force))
     except DomainError as refused:
         raise _blocked(refused, posting_id) from None
     places = {movement.line_id: movement.place for movement in facts.original.movements}
     return Recorded(posted=posted, places=places)
+
+
+def _refuse_a_step(original: Original) -> None:
+    """What a transfer did is taken back by that transfer, which knows what has become of it since."""
+    if original.led_by is not None:
+        message = f"It is a step of the transfer {original.led_by}: cancel that, or make one back"
+        raise DomainError(Reason.REVERSAL_BLOCKED, message, transfer=original.led_by)
 
 
 def reversing_entries(original: Original) -> tuple[Entry, ...]:
