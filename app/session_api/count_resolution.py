@@ -144,7 +144,8 @@ class CountResolutionController(Controller):
         operation="approveCycleCount",
         summary="Approve cycle count variances",
         permissions=Permission.INVENTORY_CYCLECOUNT_APPROVE,
-        description="As `resolve`, for who approves and does not count.",
+        description="As `resolve`, for who approves and does not count, and for their delegates.",
+        deputies=True,
         errors=ERRORS,
         example={
             "batchId": "{reviewedCountId}",

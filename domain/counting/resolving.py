@@ -6,23 +6,21 @@ from uuid import UUID
 
 import msgspec
 
-from domain.access.delegations import InForce
+from domain.access.delegations import InForce, authority_over, may_decide
 from domain.access.model import Act
+from domain.counting.accepting import entry_of, post_variances
 from domain.counting.deciding import Decision, ResolveAction, Verdict, decide
 from domain.counting.ending import ENTITY, EVENTS, finish
 from domain.counting.model import Action, Batch, LineState, Resolution, State
 from domain.counting.ports import CountingWork
-from domain.counting.resolving_ports import NewSignature, Outcome, ReviewWork, Standing, Why
+from domain.counting.resolving_ports import NewSignature, Outcome, Standing, Why
 from domain.counting.states import BATCH, COUNTING, facts_of
 from domain.documents import DocumentType, Step
 from domain.errors import DomainError, FieldError, Reason, not_found
-from domain.ledger.model import Direction, Entry, Kind, Posted, Posting, ReasonCode
+from domain.ledger.model import Direction, Posted, ReasonCode
 from domain.ledger.rules import check_reason
 from domain.settings.model import TenantSettings
 from domain.values import new_id
-
-UNDECIDED = frozenset({LineState.MATCHED, LineState.VARIANCE})
-"""Counted and closed, and nothing has come of it yet."""
 
 
 class Wished(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,46 +44,6 @@ class Resolved(msgspec.Struct, frozen=True, kw_only=True):
     posted: Posted | None
 
 
-async def accept_within(
-    work: ReviewWork, *, act: Act, batch_id: UUID, line_ids: Sequence[UUID] | None = None
-) -> int:
-    """Accept by themselves lines that are within their tolerance; how many of the batch are then left open.
-
-    `line_ids` are lines that were counted again; None is all of a batch whose counts were closed.
-
-    All of them in one posting. What is exact is posted too: it was counted, and no difference found. A line that
-    has been counted again since, or whose stock has left since, is left to people.
-
-    Raises:
-        DomainError: SELF_APPROVAL, a line was counted again by somebody who had counted it before.
-    """
-    settings = await work.settings()
-    await work.settle(batch_id, (), lines=await work.stock_lines_of(batch_id, line_ids))
-    lines = [line for line in await work.standing(batch_id, line_ids) if line.state in UNDECIDED]
-    for line in lines if line_ids is not None else ():
-        if not line.is_recounted:
-            message = "Who has counted the line before cannot count it again: another person must"
-            raise DomainError(Reason.SELF_APPROVAL, message, lineId=line.id)
-    alone = [line for line in lines if line.variance.is_exact or (line.is_within(settings) and not line.obstacle)]
-    entries = [_entry(line, Why()) for line in alone if not line.obstacle]
-    posted = await _post(work, act, batch_id, entries) if entries else None
-    outcomes = [
-        Outcome(
-            id=line.id,
-            state=LineState.RESOLVED,
-            round=line.round,
-            expected=line.variance.expected,
-            variance=line.variance.units,
-            resolution=Resolution.AUTO,
-            posting_id=posted.posting_id if posted is not None and not line.obstacle else None,
-        )
-        for line in alone
-    ]
-    ids = {line.id for line in alone}
-    outcomes += [_left(line) for line in lines if line.id not in ids]
-    return await work.write_outcomes(batch_id, outcomes)
-
-
 async def resolve(
     work: CountingWork,
     *,
@@ -106,7 +64,7 @@ async def resolve(
     batch = await work.batch(batch_id)
     if batch is None:
         raise not_found("cycle count batch")
-    act.caller.require_location(act.permission, batch.location_id)
+    posting_act = _act_here(act, in_force, batch)
     if expected_version is not None and expected_version != batch.version:
         message = "The batch was changed since you read it"
         raise DomainError(Reason.STALE_VERSION, message, expected=expected_version, actual=batch.version)
@@ -122,7 +80,8 @@ async def resolve(
         _decided(line, wish.action, n, act=act, settings=settings, in_force=in_force)
         for n, (line, wish) in enumerate(zip(lines, wishes, strict=True))
     ]
-    return await _carry_out(work, act, batch, _Call(wishes, lines, decisions), settings=settings, reasons=reasons)
+    call = _Call(wishes, lines, decisions)
+    return await _carry_out(work, posting_act, batch, call, settings=settings, reasons=reasons)
 
 
 class _Call(msgspec.Struct, frozen=True):
@@ -151,9 +110,9 @@ async def _carry_out(
         _check_why(why, line, decision.verdict, f"resolutions[{n}].", settings=settings, reasons=reasons)
         whys.append(why)
         if decision.verdict is Verdict.POST:
-            entries.append(_entry(line, why))
+            entries.append(entry_of(line, why))
             posted_lines.append((n, line.id))
-    posted = await _post(work, act, batch.id, entries, posted_lines) if entries else None
+    posted = await post_variances(work, act, batch.id, entries, posted_lines) if entries else None
     outcomes = [
         _outcome(line, decision, why, act, posted)
         for (_, line, decision), why in zip(call.each(), whys, strict=True)
@@ -176,6 +135,23 @@ async def _carry_out(
         after = await work.change(batch.id)
         await _announce(work, after, call)
     return Resolved(batch=after, decisions=call.decisions, lines=call.lines, outcomes=outcomes, posted=posted)
+
+
+def _act_here(act: Act, in_force: InForce, batch: Batch) -> Act:
+    """The act as it may post at the batch's location; who stands in for another may where that other may.
+
+    Raises:
+        DomainError: LOCATION_DENIED, it may not.
+    """
+    if act.caller.allows(act.permission):
+        act.caller.require_location(act.permission, batch.location_id)
+        return act
+    given = may_decide(act.permission, in_force.at, act.caller, in_force.delegations)
+    if not any(authority.reaches(batch.location_id) for authority in given):
+        message = "Your rights do not cover this location"
+        raise DomainError(Reason.LOCATION_DENIED, message, locationId=batch.location_id)
+    rights = {**act.caller.rights, act.permission: frozenset({batch.location_id})}
+    return msgspec.structs.replace(act, caller=msgspec.structs.replace(act.caller, rights=rights))
 
 
 def _require_review(batch: Batch, act: Act) -> None:
@@ -203,10 +179,27 @@ def _decided(
     line: Standing, action: ResolveAction, n: int, *, act: Act, settings: TenantSettings, in_force: InForce
 ) -> Decision:
     try:
-        return decide(line, action, caller=act.caller, in_force=in_force, settings=settings)
+        decision = decide(line, action, caller=act.caller, in_force=in_force, settings=settings)
+        return _in_whose_place(line, decision, act=act, in_force=in_force)
     except DomainError as refused:
         refused.facts |= {"lineId": line.id, "index": n}
         raise
+
+
+def _in_whose_place(line: Standing, decision: Decision, *, act: Act, in_force: InForce) -> Decision:
+    """Who has no right of their own to be here decides in another's place, also what nobody needs to approve."""
+    is_settled = decision.authority is not None or decision.verdict is Verdict.RECOUNT
+    if is_settled or act.caller.allows(act.permission):
+        return decision
+    authority = authority_over(
+        act.permission,
+        in_force.at,
+        act.caller,
+        in_force.delegations,
+        authors=line.counters,
+        location_id=line.location_id,
+    )
+    return msgspec.structs.replace(decision, authority=authority)
 
 
 def _whole(own: Why, earlier: Why) -> Why:
@@ -243,67 +236,6 @@ def _check_why(
     most = settings.root_cause_threshold
     if why.root_cause is None and most is not None and abs(units) > most:
         raise FieldError((f"{at}rootCause", "is required for a change of this size"))
-
-
-def _entry(line: Standing, why: Why) -> Entry:
-    place: dict[str, UUID] = (
-        {"line_id": line.stock_line_id}
-        if line.stock_line_id is not None
-        else {
-            "product_id": line.product_id,
-            "location_id": line.location_id,
-            "bin_id": line.bin_id,
-            "lot_id": line.lot_id,
-        }
-    )
-    said: Any = place
-    return Entry(
-        kind=Kind.COUNT,
-        delta=line.variance.units,
-        effective_at=line.counted_at,
-        reason_code_id=why.reason_code_id,
-        comment=why.comment,
-        root_cause=why.root_cause,
-        **said,
-    )
-
-
-async def _post(
-    work: ReviewWork,
-    act: Act,
-    batch_id: UUID,
-    entries: Sequence[Entry],
-    named: Sequence[tuple[int, UUID]] = (),
-) -> Posted:
-    """One posting; `named` are the places in the call and the ids of the entries' lines, for refusals."""
-    posting = Posting(
-        id=new_id(),
-        kind=Kind.COUNT,
-        entries=tuple(entries),
-        source_type=DocumentType.CYCLE_COUNT,
-        source_id=str(batch_id),
-        unchanged_ok=True,
-        act=act,
-    )
-    try:
-        return await work.post(posting)
-    except DomainError as refused:
-        entry = refused.facts.pop("entry", None)
-        if named and isinstance(entry, int):
-            index, line_id = named[entry]
-            refused.facts |= {"index": index, "lineId": line_id}
-        raise
-
-
-def _left(line: Standing) -> Outcome:
-    """A line that people must look at, with its variance as it is now."""
-    return Outcome(
-        id=line.id,
-        state=LineState.VARIANCE,
-        round=line.round,
-        expected=line.variance.expected,
-        variance=line.variance.units,
-    )
 
 
 def _outcome(line: Standing, decision: Decision, why: Why, act: Act, posted: Posted | None) -> Outcome:

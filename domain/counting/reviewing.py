@@ -4,10 +4,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from uuid import UUID
 
 from domain.access.model import Act
+from domain.counting.accepting import accept_within
 from domain.counting.ending import finish
 from domain.counting.model import Action, Batch, State
 from domain.counting.ports import CountingWork
-from domain.counting.resolving import accept_within
 
 
 async def after_complete(
