@@ -61,10 +61,9 @@ async def guard(connection: Connection, handler: BaseRouteHandler) -> None:
     if permissions is None:
         raise DomainError(Reason.PERMISSION_DENIED, "This address declares no permission and admits nobody")
     for permission in permissions:
-        if not caller.allows(permission) and not await _is_deputy(connection, handler, caller, permission):
-            raise DomainError(
-                Reason.PERMISSION_DENIED, f"You lack the permission {permission}", permission=permission
-            )
+        refused = caller.refusal(permission)
+        if refused is not None and not await _is_deputy(connection, handler, caller, permission):
+            raise refused
     _check_query(connection)
 
 
@@ -86,8 +85,9 @@ async def still(connection: Connection, permission: Permission) -> Caller:
         DomainError: it has been revoked, has expired, or no longer gives the permission.
     """
     caller = await _caller(connection)
-    if not caller.allows(permission):
-        raise DomainError(Reason.PERMISSION_DENIED, f"You lack the permission {permission}", permission=permission)
+    refused = caller.refusal(permission)
+    if refused is not None:
+        raise refused
     return caller
 
 

@@ -79,11 +79,21 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
 
     def require_location(self, permission: Permission, location_id: UUID) -> None:
         """Refuse a write at a location that the caller's grant does not cover."""
+        refused = self.refusal(permission, location_id)
+        if refused is not None:
+            raise refused
+
+    def refusal(self, permission: Permission, location_id: UUID | None = None) -> DomainError | None:
+        """Why the caller may not do what asks for a permission, at a location or anywhere; None when they may."""
+        if permission not in self.rights:
+            message = f"You lack the permission {permission}"
+            return DomainError(Reason.PERMISSION_DENIED, message, permission=permission)
         scope = self.rights[permission]
-        if scope is not None and location_id not in scope:
-            raise DomainError(
-                Reason.LOCATION_DENIED, "Your rights do not cover this location", locationId=location_id
-            )
+        if location_id is None or scope is None or location_id in scope:
+            return None
+        return DomainError(
+            Reason.LOCATION_DENIED, "Your rights do not cover this location", locationId=location_id
+        )
 
 
 class Act(msgspec.Struct, frozen=True, kw_only=True):

@@ -176,14 +176,7 @@ class TaskFacts(msgspec.Struct, frozen=True, kw_only=True):
     location_id: UUID
 
     def refusal(self, permission: Permission) -> DomainError | None:
-        if not self.caller.allows(permission):
-            message = f"You lack the permission {permission}"
-            return DomainError(Reason.PERMISSION_DENIED, message, permission=permission)
-        try:
-            self.caller.require_location(permission, self.location_id)
-        except DomainError as denied:
-            return denied
-        return None
+        return self.caller.refusal(permission, self.location_id)
 
 
 def _open(action: TaskAction, to: TaskState, permission: Permission) -> Move[TaskState, TaskAction, TaskFacts]:

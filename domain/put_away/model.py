@@ -11,7 +11,7 @@ from msgspec import field
 from domain.access.model import Caller, Permission
 from domain.catalog.views import View
 from domain.documents import PastStep
-from domain.errors import DomainError, Reason
+from domain.errors import DomainError
 from domain.put_away.suggesting import Strategy, Suggestion
 from domain.workflow import Move, Workflow
 
@@ -40,14 +40,7 @@ class TaskFacts(msgspec.Struct, frozen=True):
     location_id: UUID
 
     def refusal(self, permission: Permission) -> DomainError | None:
-        if not self.caller.allows(permission):
-            message = f"You lack the permission {permission}"
-            return DomainError(Reason.PERMISSION_DENIED, message, permission=permission)
-        try:
-            self.caller.require_location(permission, self.location_id)
-        except DomainError as refused:
-            return refused
-        return None
+        return self.caller.refusal(permission, self.location_id)
 
 
 def _move(state: State, action: Action, *to: State) -> Move[State, Action, TaskFacts]:

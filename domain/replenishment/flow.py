@@ -46,15 +46,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """It is its transfer that takes the step."""
 
     def refusal(self, permission: Permission) -> DomainError | None:
-        if self.is_followed:
-            return None
-        if not self.caller.allows(permission):
-            return DomainError(Reason.PERMISSION_DENIED, f"This needs {permission}", permission=permission)
-        try:
-            self.caller.require_location(permission, self.location_id)
-        except DomainError as refused:
-            return refused
-        return None
+        return None if self.is_followed else self.caller.refusal(permission, self.location_id)
 
 
 def _by_transfer(standing: Standing) -> DomainError | None:

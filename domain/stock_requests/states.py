@@ -79,10 +79,9 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
                 return refused
             return None
         caller = self.decider.caller
-        if not caller.allows(permission):
-            return DomainError(
-                Reason.PERMISSION_DENIED, f"You lack the permission {permission}", permission=permission
-            )
+        lacking = caller.refusal(permission)
+        if lacking is not None:
+            return lacking
         if self.request.is_deleted:
             return DomainError(
                 Reason.INVALID_TRANSITION,
@@ -96,11 +95,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
         return None if scope is None or scope & ends else _elsewhere(self.request.origin_location_id)
 
     def at(self, location_id: UUID) -> DomainError | None:
-        try:
-            self.decider.caller.require_location(WRITE, location_id)
-        except DomainError as refused:
-            return refused
-        return None
+        return self.decider.caller.refusal(WRITE, location_id)
 
     def _authority(self) -> Authority:
         request, decider = self.request, self.decider

@@ -29,19 +29,10 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """It is the document that the transfer was made for which takes the step; it has asked for the rights."""
 
     def refusal(self, permission: Permission) -> DomainError | None:
-        if self.is_sourced or self.caller.allows(permission):
-            return None
-        return DomainError(Reason.PERMISSION_DENIED, f"This needs {permission}", permission=permission)
+        return None if self.is_sourced else self.caller.refusal(permission)
 
     def refusal_at(self, location_id: UUID) -> DomainError | None:
-        refused = self.refusal(Permission.TRANSFERS_WRITE)
-        if self.is_sourced or refused is not None:
-            return refused
-        try:
-            self.caller.require_location(Permission.TRANSFERS_WRITE, location_id)
-        except DomainError as refused:
-            return refused
-        return None
+        return None if self.is_sourced else self.caller.refusal(Permission.TRANSFERS_WRITE, location_id)
 
 
 def _at_origin(standing: Standing) -> DomainError | None:
