@@ -90,6 +90,7 @@ from infra.replenishment.orders import SqlRecordReads
 from infra.replenishment.work import ReplenishmentSqlWork
 from infra.settings.repository import SqlSettingsReader, SqlSettingsWork
 from infra.stock_requests.dashboard import SqlDashboardReads
+from infra.stock_requests.followups import BackorderFollowups
 from infra.stock_requests.generating import GeneratingSqlWork
 from infra.stock_requests.lists import SqlRequestLists
 from infra.stock_requests.pending import SqlPendingReads
@@ -160,6 +161,7 @@ def litestar_app(settings: Settings) -> Litestar:
         acquire_timeout=settings.pool_wait_ms / 1000,
     )
     listener = AccessListener(url, as_role=APP_ROLE)
+    followups = BackorderFollowups(database)
     outside = Outside(
         refusal=refusal,
         refusals=SqlRefusals(database),
@@ -170,10 +172,14 @@ def litestar_app(settings: Settings) -> Litestar:
         rate_limiter=LeasedRates(database, _rates(settings)) if settings.limits_rates else None,
         trusted_proxies=settings.proxies,
         query_limit=settings.query_limit_bytes,
-        lifespan=_lifespan(database, listener, settings),
+        lifespan=_lifespan(database, listener, followups, settings),
     )
     named = ports(
-        database, listener, queue_limit=settings.posting_queue_limit, free_guesses=settings.login_free_guesses
+        database,
+        listener,
+        followups=followups,
+        queue_limit=settings.posting_queue_limit,
+        free_guesses=settings.login_free_guesses,
     )
     return build(CONTROLLERS, named, outside)
 
@@ -194,7 +200,12 @@ def _rates(settings: Settings) -> Rates:
 
 
 def ports(
-    database: Database, revocations: AccessListener, *, queue_limit: int = 10_000, free_guesses: int = 5
+    database: Database,
+    revocations: AccessListener,
+    *,
+    followups: BackorderFollowups | None = None,
+    queue_limit: int = 10_000,
+    free_guesses: int = 5,
 ) -> Mapping[str, object]:
     """The areas' ports under the names that handlers ask for."""
     policy = LazyPolicy(SqlAccess(database))
@@ -244,6 +255,7 @@ def ports(
         "element_strings": Gs1ElementStrings(),
         "event_feed": SqlEventFeed(database),
         "expired_stock": SqlExpiredReader(database),
+        "followups": followups or BackorderFollowups(database),
         "goods_reads": SqlGoodsReads(database),
         "hold_reads": SqlHoldReads(database),
         "history": SqlMovementReader(database),
@@ -277,7 +289,9 @@ def ports(
     }
 
 
-def _lifespan(database: Database, listener: AccessListener, settings: Settings) -> Callable[[Litestar], Any]:
+def _lifespan(
+    database: Database, listener: AccessListener, followups: BackorderFollowups, settings: Settings
+) -> Callable[[Litestar], Any]:
     async def opened() -> CachedAuthenticator:
         await database.open()
         try:
@@ -303,6 +317,7 @@ def _lifespan(database: Database, listener: AccessListener, settings: Settings) 
             try:
                 yield
             finally:
+                await followups.finish()
                 await authenticator.stop()
         finally:
             await database.close()

@@ -44,6 +44,7 @@ from domain.put_away.service import (
     split_task,
     start_task,
 )
+from domain.stock_requests.ports import Followups
 
 type Sort = Literal["createdAt", "-createdAt"]
 # Plain, as the framework does not look into `type` aliases of parameters.
@@ -204,13 +205,20 @@ class PutAwayController(Controller):
         data: JSONBody[ChangePutAway],
         act: NamedDependency[SkipValidation[Act]],
         begin_put_away: NamedDependency[SkipValidation[BeginPutAway]],
+        followups: NamedDependency[SkipValidation[Followups]],
     ) -> Json[ChangedPutAwayData]:
         _check_change(data)
+        changed: Changed | None = None
 
         async def do(work: PutAwayUnit) -> ChangedPutAwayData:
-            return changed_answer(await _changed(work, act, put_away_id, data), act.caller)
+            nonlocal changed
+            changed = await _changed(work, act, put_away_id, data)
+            return changed_answer(changed, act.caller)
 
-        return with_position(await once(begin_put_away, act, do))
+        answer = with_position(await once(begin_put_away, act, do))
+        if changed is not None and changed.posted is not None:
+            followups.arrived(act, changed.task.view.location_id, [changed.task.view.product_id])
+        return answer
 
 
 async def _changed(work: PutAwayWork, act: Act, task_id: UUID, data: ChangePutAway) -> Changed:

@@ -19,6 +19,7 @@ from domain.errors import FieldError, Reason
 from domain.ledger.model import Kind
 from domain.ledger.ports import Answers, Ledger
 from domain.ledger.receiving import BeginReceiving, Goods, GoodsLine, GoodsReads, receive_goods
+from domain.stock_requests.ports import Followups
 from domain.values import Quantity
 
 
@@ -96,6 +97,7 @@ class ReceiptController(Controller):
         answers: NamedDependency[SkipValidation[Answers]],
         ledger: NamedDependency[SkipValidation[Ledger]],
         begin_receiving: NamedDependency[SkipValidation[BeginReceiving]],
+        followups: NamedDependency[SkipValidation[Followups]],
     ) -> Json[TransactionData]:
         goods = Goods(
             kind=Kind.RECEIPT,
@@ -106,9 +108,9 @@ class ReceiptController(Controller):
             comment=data.comment,
             effective_at=data.effective_at,
         )
-        return recorded_answer(
-            await receive_goods(goods_reads, answers, ledger, begin_receiving, act=act, goods=goods)
-        )
+        recorded = await receive_goods(goods_reads, answers, ledger, begin_receiving, act=act, goods=goods)
+        followups.arrived(act, data.location_id, (line.product_master_id for line in data.lines))
+        return recorded_answer(recorded)
 
 
 def goods_lines(lines: Sequence[GoodsLineRequest]) -> list[GoodsLine]:

@@ -24,6 +24,7 @@ from domain.ledger.counting_whole import CountedLine, CountRecorded, CountWork, 
 from domain.ledger.model import Kind
 from domain.ledger.ports import Answers, Ledger
 from domain.ledger.receiving import BeginReceiving, Goods, GoodsReads, receive_goods
+from domain.stock_requests.ports import Followups
 from domain.values import Quantity, plain
 
 
@@ -127,6 +128,7 @@ class RecordStockController(CountLists, Controller):
         answers: NamedDependency[SkipValidation[Answers]],
         ledger: NamedDependency[SkipValidation[Ledger]],
         begin_receiving: NamedDependency[SkipValidation[BeginReceiving]],
+        followups: NamedDependency[SkipValidation[Followups]],
     ) -> Json[TransactionData]:
         goods = Goods(
             kind=Kind.OPENING,
@@ -141,6 +143,7 @@ class RecordStockController(CountLists, Controller):
             recorded = await receive_goods(goods_reads, answers, ledger, begin_receiving, act=act, goods=goods)
         except DomainError as refused:
             raise _stocked(refused) from None
+        followups.arrived(act, data.location_id, (line.product_master_id for line in data.lines))
         return recorded_answer(recorded)
 
     @route(

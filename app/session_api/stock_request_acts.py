@@ -35,7 +35,7 @@ from domain.stock_requests.model import (
     RequestStep,
     StockRequest,
 )
-from domain.stock_requests.ports import Deciders, StockRequestReads
+from domain.stock_requests.ports import Deciders, Followups, StockRequestReads
 from domain.stock_requests.rolling_back import roll_back
 from domain.stock_requests.states import Decider, allowed
 from domain.values import Quantity, plain
@@ -357,8 +357,20 @@ class StockRequestActController(Controller):
         act: NamedDependency[SkipValidation[Act]],
         deciders: NamedDependency[SkipValidation[Deciders]],
         begin_requests: NamedDependency[SkipValidation[BeginRequests]],
+        followups: NamedDependency[SkipValidation[Followups]],
     ) -> Json[StockRequestData]:
-        return await _done(act, deciders, begin_requests, _forward(act, request_id, data))
+        step, moved = _forward(act, request_id, data), None
+
+        async def do(work: StockRequestUnit, decider: Decider) -> StockRequest:
+            nonlocal moved
+            moved = await step(work, decider)
+            return moved
+
+        answer = await _done(act, deciders, begin_requests, do)
+        if moved is not None and moved.state is RequestState.RECEIVED:
+            came = (line.product_master_id for line in moved.lines if line.received > 0)
+            followups.arrived(act, moved.destination_location_id, came)
+        return answer
 
     @route(
         "POST",

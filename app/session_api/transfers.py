@@ -20,12 +20,14 @@ from app.session_api.catalog import DEFAULT_LIMIT, SEARCH_LENGTH, Cursor, Limit,
 from app.session_api.transfer_acts import TransferActRequest, done
 from domain.access.model import Act, Permission
 from domain.errors import FieldError, Reason, not_found
+from domain.stock_requests.ports import Followups
 from domain.transfers.flow import allowed
 from domain.transfers.making import create_transfer
 from domain.transfers.model import (
     LineWanted,
     NewTransfer,
     Transfer,
+    TransferAction,
     TransferState,
     TransferSummary,
     TransferType,
@@ -34,6 +36,8 @@ from domain.transfers.ports import TransferFilter, TransferQueries, TransferWork
 from domain.values import Quantity
 
 LINES_MAX = 500
+ARRIVING = {TransferAction.CANCEL, TransferAction.RECEIVE}
+"""What may bring stock to a location."""
 
 type TransferSort = Literal["createdAt", "-createdAt"]
 
@@ -237,13 +241,23 @@ class TransferController(Controller):
         data: JSONBody[TransferActRequest],
         act: NamedDependency[SkipValidation[Act]],
         begin_transfers: NamedDependency[SkipValidation[Begin[TransferUnit]]],
+        followups: NamedDependency[SkipValidation[Followups]],
     ) -> Json[TransferData]:
         do_to = done(data)
+        moved: Transfer | None = None
 
         async def do(work: TransferUnit) -> TransferData:
-            return TransferData(data=await do_to(work, act, transfer_id))
+            nonlocal moved
+            moved = await do_to(work, act, transfer_id)
+            return TransferData(data=moved)
 
-        return await once(begin_transfers, act, do)
+        answer = await once(begin_transfers, act, do)
+        if moved is not None and data.action in ARRIVING:
+            # What is canceled on its way comes back.
+            is_back = data.action is TransferAction.CANCEL
+            at = moved.origin_location_id if is_back else moved.destination_location_id
+            followups.arrived(act, at, (line.product_master_id for line in moved.lines))
+        return answer
 
 
 def _new(data: CreateTransferRequest) -> NewTransfer:

@@ -1,6 +1,6 @@
 """What stock requests need from the outside."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Protocol
@@ -104,6 +104,14 @@ class StockRequestReads(Protocol):
 
     async def request(self, tenant_id: UUID, request_id: UUID, scope: Scope) -> StockRequest | None: ...
     async def rules(self, tenant_id: UUID) -> RulesView: ...
+
+
+class Followups(Protocol):
+    """What happens by itself after a commit."""
+
+    def arrived(self, act: Act, location_id: UUID, product_ids: Iterable[UUID]) -> None:
+        """Stock has come in: who waits for it is served soon, the oldest first. Returns at once, never fails."""
+        ...
 
 
 class Deciders(Protocol):

@@ -36,6 +36,7 @@ from infra.db.errors import refusal
 from infra.db.pool import Database
 from infra.ledger.grouping import GroupedLedger
 from infra.observability.requests import request_id
+from infra.stock_requests.followups import BackorderFollowups
 from tests.lab import DatabaseUrls
 
 CONTROLLERS = (
@@ -297,7 +298,9 @@ class Api:
         )
 
 
-def an_api(database: Database, controllers: Sequence[Any] = CONTROLLERS) -> Api:
+def an_api(
+    database: Database, controllers: Sequence[Any] = CONTROLLERS, *, followups: BackorderFollowups | None = None
+) -> Api:
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncGenerator[None]:
         yield
@@ -314,7 +317,7 @@ def an_api(database: Database, controllers: Sequence[Any] = CONTROLLERS) -> Api:
         body_limit=1 << 20,
         lifespan=lifespan,
     )
-    app = build(controllers, ports(database, AccessListener(database._url)), outside)
+    app = build(controllers, ports(database, AccessListener(database._url), followups=followups), outside)
     door = _Door()
     app.state.authenticator = door
     return Api(app, door)
