@@ -6,11 +6,12 @@ from pathlib import Path
 
 import click
 
+from tests.bench.documents import EVERYTHING
 from tests.bench.generators import choose_generator
 from tests.bench.machine import this_machine
 from tests.bench.measuring import Bench, Player
 from tests.bench.report import markdown, report_of, write
-from tests.bench.scenarios import CONNECTIONS, SCENARIOS
+from tests.bench.scenarios import CONNECTIONS
 from tests.lab import a_cluster, a_template
 
 _SIZES = (10_000, 100_000, 1_000_000)
@@ -19,7 +20,7 @@ _LEAST_LINES = 1_000
 _DATABASE_CONNECTIONS = 250  # one for each of pgbench's clients, besides those of the servers
 _EPILOG = """\b
 Examples:
-  python -m tests.bench                     the whole table, a quarter of an hour
+  python -m tests.bench                     the whole table, some twenty minutes
   python -m tests.bench --quick             one size, one repeat: two minutes, to see that nothing is broken
   python -m tests.bench --scenario adjust-hot --connections 32,128 --sizes 100000
 
@@ -41,7 +42,7 @@ def _numbers(_context: click.Context, parameter: click.Parameter, value: str | N
 
 
 @click.command(
-    epilog=_EPILOG + "\n".join(f"  {s.name:15} {s.title}" for s in SCENARIOS),
+    epilog=_EPILOG + "\n".join(f"  {s.name:19} {s.title}" for s in EVERYTHING),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 @click.option("--quick", is_flag=True, help="10,000 lines, one repeat of a second: a trial, not a measurement.")
@@ -50,7 +51,7 @@ def _numbers(_context: click.Context, parameter: click.Parameter, value: str | N
     "--scenario",
     "names",
     multiple=True,
-    type=click.Choice([s.name for s in SCENARIOS]),
+    type=click.Choice([s.name for s in EVERYTHING]),
     help="Only this one; may be repeated.",
 )
 @click.option("--connections", callback=_numbers, help="Only with so many clients, such as 8,32. [1,8,32,128]")
@@ -85,7 +86,7 @@ def bench(
     """
     plan = Bench(
         sizes=sizes or (_QUICK_SIZES if quick else _SIZES),
-        scenarios=[s for s in SCENARIOS if not names or s.name in names],
+        scenarios=[s for s in EVERYTHING if not names or s.name in names],
         connections=connections or CONNECTIONS,
         seconds=seconds or (1.0 if quick else 2.5),
         repeats=repeats or (1 if quick else 3),

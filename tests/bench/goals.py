@@ -183,6 +183,18 @@ GOALS = (
         figure=lambda t: t.growth("check", 8),
     ),
     Goal(
+        name="requests dashboard, p50, largest / smallest ledger",
+        bound=2,
+        at_most=True,
+        figure=lambda t: t.growth("requests-dashboard", 8),
+    ),
+    Goal(
+        name="requests pending, p50, largest / smallest ledger",
+        bound=2,
+        at_most=True,
+        figure=lambda t: t.growth("requests-pending", 8),
+    ),
+    Goal(
         name="adjust, 8 connections / the best peer",
         bound=50,
         unit=" times",

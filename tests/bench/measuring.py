@@ -11,6 +11,7 @@ from tests.bench.bare import Plan
 from tests.bench.books import Checked
 from tests.bench.capture import caught
 from tests.bench.claiming import claiming_script
+from tests.bench.flows import FlowLoad, Site, run_flows
 from tests.bench.generators import Generator, PythonGenerator
 from tests.bench.limits import Hashing, Pgbench, pgbench_script
 from tests.bench.meters import Meter
@@ -70,10 +71,11 @@ class Player:
         self._prepared: dict[tuple[int, str], Prepared] = {}
 
     def play(self, cluster: Running, template: str) -> Measured:
+        asked = any(scenario.asked for scenario in self._bench.scenarios)
         with ExitStack() as stack:
             for lines in sorted(self._bench.sizes):
                 self._tell(f"making a ledger of {lines:,} lines")
-                ledger = stack.enter_context(a_ledger(cluster, template, lines))
+                ledger = stack.enter_context(a_ledger(cluster, template, lines, asked=asked))
                 self.measured.sizes.append(Size(lines=lines, made_seconds=ledger.seconds))
                 plan = asyncio.run(self._prepare(ledger))
                 self._stages[lines] = stack.enter_context(
@@ -95,7 +97,7 @@ class Player:
                 self._prepared[ledger.lines, scenario.name] = prepared
                 if prepared.asked is None:
                     self.measured.unserved[scenario.name] = prepared.refusal
-                else:
+                elif scenario.limit == "bare":
                     answers[f"/{scenario.name}"] = prepared.answers
         tenant = str(ledger.stock.tenant_id)
         return Plan(url=ledger.urls.app_url, tenant=tenant, answers=answers, streamed=frozenset(streamed))
@@ -104,7 +106,7 @@ class Player:
         largest = max(self._bench.sizes)
         self._stages[largest].books.settle()
         plan = [
-            (self._cell(scenario, largest, connections), True)
+            (self._cell(scenario, largest, connections), scenario.limit != "none")
             for scenario in self._served()
             for connections in scenario.connections
             if connections in self._bench.connections
@@ -169,6 +171,16 @@ class Player:
     def _take(self, cell: Cell, prepared: Prepared, side: Side, repeat: int) -> Taken:
         stage, scenario = self._stages[cell.lines], prepared.scenario
         seconds, warm = self._bench.seconds, self._bench.warm(cell.connections)
+        if scenario.flow:
+            return run_flows(
+                FlowLoad(
+                    url=stage.app.url,
+                    flow=scenario.flow,
+                    site=Site.of(stage.ledger),
+                    connections=cell.connections,
+                    seconds=seconds,
+                )
+            )
         if side == "app" or scenario.limit == "bare":
             # Which one it is makes no difference to long requests, and only ours waits for what is under way.
             generator = PythonGenerator() if scenario.streamed else self._generator

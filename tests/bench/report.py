@@ -5,14 +5,14 @@ from pathlib import Path
 
 import msgspec
 
+from tests.bench.documents import EVERYTHING
 from tests.bench.goals import Judged, Table, judge
 from tests.bench.machine import Machine
 from tests.bench.measuring import Bench, Measured
 from tests.bench.plot import draw
 from tests.bench.runs import Cell, Figures
-from tests.bench.scenarios import SCENARIOS
 
-_TITLES = {scenario.name: scenario.title for scenario in SCENARIOS}
+_TITLES = {scenario.name: scenario.title for scenario in EVERYTHING}
 _NONE = "-"
 _SIGNS = {"met": "met", "missed": "**missed**", "not measured": _NONE}
 _MUCH_BY_OTHERS = 0.1
@@ -36,6 +36,10 @@ before they ask again.
   login, the check of the hash alone.
 - The limit of reservations is pgbench in one transaction of four round trips: BEGIN, the application's call that
   locks and tells, its call that writes, COMMIT. It decides nothing: it takes the first line that has one left.
+- A flow is the whole life of a document: its requests in their order by one client, each made of the answer to the
+  one before, and it counts as one. Its statements are all that it sends, BEGIN and COMMIT among them, so as many
+  round trips; it looks at how the document ended. It has no limit, since statements that make rows and name them
+  again cannot be repeated: what the database's processes burn of it is what no server in front of it could save.
 - The bare routes of availability hand on the JSON that the database made, and compute no cell of it.
 """
 

@@ -2,15 +2,16 @@
 
 from collections.abc import Callable, Sequence
 from random import Random
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
 from tests.bench.capture import Asked, Caught
+from tests.bench.flows import FLOWS, FlowError, Site, Who, answer_of
 from tests.bench.stage import EMAIL, PASSWORD, Ledger
 from tests.plans.selling import CHANNELS, product_id
 
-type Limit = Literal["pgbench", "bare", "hash"]
+type Limit = Literal["pgbench", "bare", "hash", "none"]
 
 CONNECTIONS = (1, 8, 32, 128)
 BULK_ITEMS = 100
@@ -27,6 +28,7 @@ LIMITS: dict[Limit, str] = {
     "pgbench": "pgbench, the same statement, prepared",
     "bare": "bare ASGI handler, the same SQL on the driver",
     "hash": "the hash alone, as many threads",
+    "none": "none: each flow makes rows of its own, that its statements name",
 }
 
 
@@ -63,6 +65,10 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     streamed: bool = False
     """The answer comes in parts; it has a whole location, so its time grows with the ledger."""
     authenticated: bool = True
+    flow: str = ""
+    """Not one request but many, each made of the answer to the one before: one of `flows.FLOWS`."""
+    asked: bool = False
+    """It needs a year of stock requests."""
 
     @property
     def stores(self) -> int:
@@ -303,6 +309,8 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
 
 async def prepare(scenario: Scenario, ledger: Ledger, caught: Caught) -> Prepared:
     """Ask once, to know its statements, and whether it is served at all."""
+    if scenario.flow:
+        return await _prepare_flow(scenario, ledger, caught)
     path = scenario.path.format(location=ledger.stock.locations[0])
     if scenario.deep:
         first = await caught.ask("GET", path, headers=scenario.headers(ledger))
@@ -323,6 +331,27 @@ async def prepare(scenario: Scenario, ledger: Ledger, caught: Caught) -> Prepare
         return _unserved(scenario, asked)
     others = [await caught.ask(scenario.method, path, headers=headers, body=body, times=1) for body in bodies[1:]]
     return Prepared(scenario=scenario, path=path, asked=asked, others=tuple(others))
+
+
+async def _prepare_flow(scenario: Scenario, ledger: Ledger, caught: Caught) -> Prepared:
+    """Let it flow twice: the first binds connections and fills caches, the second tells its statements."""
+    site, statements = Site.of(ledger), []
+
+    async def ask(method: str, path: str, who: Who, body: object) -> Any:
+        headers = {"authorization": f"Bearer {site.keys[who]}", "content-type": "application/json"}
+        content = None if body is None else msgspec.json.encode(body).decode()
+        asked = await caught.ask(method, path, headers=headers, body=content, times=1)
+        statements.extend(asked.statements)
+        return answer_of(asked.status, asked.body, f"{method} {path}")
+
+    try:
+        for number in range(2):
+            statements.clear()
+            await FLOWS[scenario.flow](ask, site, number)
+    except FlowError as error:
+        return Prepared(scenario=scenario, path=scenario.path, asked=None, refusal=str(error))
+    asked = Asked(status=200, body=b"", statements=statements)
+    return Prepared(scenario=scenario, path=scenario.path, asked=asked)
 
 
 def _unserved(scenario: Scenario, asked: Asked) -> Prepared:

@@ -18,6 +18,7 @@ from domain.access.model import Permission
 from infra.access.passwords import hash_password
 from infra.access.provision import create_api_key, create_user, grant
 from infra.postgres import Running
+from tests.bench.asking import make_asked
 from tests.bench.bare import PLAN, Plan, write_plan
 from tests.bench.books import Books
 from tests.lab import DatabaseUrls, Served, a_database, a_free_port, end, serve, wait_until_ready
@@ -28,12 +29,18 @@ PASSWORD = "a benchmark's own password"
 EMAIL = "bench@example.com"
 _SCOPES = (
     Permission.INVENTORY_ADJUST,
+    Permission.INVENTORY_CYCLECOUNT,
     Permission.INVENTORY_READ,
     Permission.INVENTORY_WRITE,
     Permission.LOCATIONS_READ,
     Permission.PRODUCTS_READ,
     Permission.REPLENISHMENT_READ,
+    Permission.STOCKREQUESTS_APPROVE,
+    Permission.STOCKREQUESTS_READ,
+    Permission.STOCKREQUESTS_WRITE,
 )
+_OTHERS = 2
+"""Who counts must not resolve, and who asks must not approve."""
 
 _UNLIMITED = {"STOREKEEPER_RATE_LIMITS": "off", "STOREKEEPER_LOGIN_FREE_GUESSES": "0"}
 """One caller sends all requests of a benchmark, and logs in all the time."""
@@ -65,6 +72,8 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
     stock: Stock
     selling: Selling
     key: str
+    other_keys: tuple[str, ...]
+    """Of other callers, who may do the same."""
     password_hash: str
     seconds: float
     """How long it took to make."""
@@ -93,15 +102,25 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @contextmanager
-def a_ledger(cluster: Running, template: str, lines: int) -> Iterator[Ledger]:
-    """A database with so many stock lines, and right books."""
+def a_ledger(cluster: Running, template: str, lines: int, *, asked: bool = False) -> Iterator[Ledger]:
+    """A database with so many stock lines, and right books; `asked`: and with a year of stock requests."""
     began = time.perf_counter()
     with a_database(cluster, template) as urls:
         stock = asyncio.run(_fill(urls.admin_url, lines))
         selling = asyncio.run(make_selling(urls.admin_url, stock))
-        key, hashed = asyncio.run(_admit(urls.admin_url, stock))
+        (key, *others), hashed = asyncio.run(_admit(urls.admin_url, stock))
+        if asked:
+            asyncio.run(make_asked(urls.admin_url, stock))
         took = time.perf_counter() - began
-        yield Ledger(urls=urls, stock=stock, selling=selling, key=key, password_hash=hashed, seconds=took)
+        yield Ledger(
+            urls=urls,
+            stock=stock,
+            selling=selling,
+            key=key,
+            other_keys=tuple(others),
+            password_hash=hashed,
+            seconds=took,
+        )
 
 
 async def _fill(admin_url: str, lines: int) -> Stock:
@@ -117,11 +136,12 @@ async def _fill(admin_url: str, lines: int) -> Stock:
     return stock
 
 
-async def _admit(admin_url: str, stock: Stock) -> tuple[str, str]:
-    _, key = await create_api_key(admin_url, stock.tenant_id, "bench", _SCOPES)
+async def _admit(admin_url: str, stock: Stock) -> tuple[list[str], str]:
+    names = ["bench", *(f"bench {n}" for n in range(_OTHERS))]
+    keys = [(await create_api_key(admin_url, stock.tenant_id, name, _SCOPES))[1] for name in names]
     user_id = await create_user(admin_url, EMAIL, "Bench", PASSWORD)
     await grant(admin_url, stock.tenant_id, user_id, "admin")
-    return key, hash_password(PASSWORD)
+    return keys, hash_password(PASSWORD)
 
 
 @contextmanager
