@@ -63,6 +63,9 @@ SYNONYMS = {
     "postingId": "transactionId",
     "actorId": "userId",
     "toUserId": "userId",
+    "entityId": "transactionId",
+    "taskId": "countableTaskId",
+    "assigneeId": "userId",
     "targetBinId": "quarantineBinId",
     "targetLocationId": "otherLocationId",
 }

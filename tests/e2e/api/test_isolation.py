@@ -24,10 +24,18 @@ WALLS = ("both", "policies alone", "filters alone")
 NOT_THERE = {400, 404, 409}
 SUMS = {"me", "getInventoryAnalytics", "getLotControl", "getSettings", "listSessions"}
 """What tells of no thing by itself, or of the caller alone."""
-NAMED = {"listAvailability", "getChannelLocationMatrix", "drillDownChannelLocation"}
-"""What tells only of the things that it is asked about by id."""
-QUESTIONS = {"checkAvailability", "validateLotControl"}
-"""What changes nothing, and says of each thing in its answer whether it is there."""
+NAMED = {
+    "drillDownChannelLocation",
+    "getBlindForm",
+    "getChannelLocationMatrix",
+    "getStockRequestStocklist",
+    "listAvailability",
+    "listTransferBins",
+    "searchStockRequestProducts",
+}
+"""What tells only of the things that it is asked about by id, or by a part of their names."""
+QUESTIONS = {"checkAvailability", "suggestReplenishment", "validateLotControl"}
+"""What changes nothing, and says of each thing in its answer whether it is there, or leaves it out."""
 
 
 class Pair(msgspec.Struct, frozen=True, kw_only=True):

@@ -34,7 +34,10 @@ AT = """
 """
 
 REFUSALS = {"403 LOCATION_DENIED", "404 NOT_FOUND", "400 VALIDATION_ERROR"}
-NAMED_ONLY = {("setProductInventoryLevels", "sourceLocationId")}
+NAMED_ONLY = {
+    ("setProductInventoryLevels", "sourceLocationId"),
+    ("setReplenishmentConfig", "sourceLocationId"),
+}
 """Where stock for here would come from may be said by one who may not go there."""
 REPEATS = {"listAudit"}
 """What tells of a change here tells what was said in it, a location that was named only among it."""
@@ -44,6 +47,8 @@ NAMED = {"listAvailability"}
 ADDED = {"type": "INCREASE", "quantity": 3, "reasonCodeId": "{reasonCodeId}"}
 SHARED = {"action", "grants"}
 """What is seen at all locations, wherever it was changed: a lot's date, and that somebody's roles have changed."""
+
+OF_THE_MOMENT = re.compile(r'"((last)?[uU]sedAt|asOf|head|next)":[^,}]*|submitted(From|To)=[^&"]*')
 
 type Headers = Mapping[str, str]
 
@@ -171,14 +176,17 @@ def asked(operation: Operation, company: Company) -> Iterator[dict[str, Any]]:
 async def all_that_is_shown(
     http: httpx.AsyncClient, company: Company, caller: Headers
 ) -> dict[tuple[str, str], tuple[int, str]]:
-    """Every read of the caller's, whatever it adds up, lists or exports."""
+    """Every read of the caller's, whatever it adds up, lists or exports.
+
+    Positions of events are the tenant's, wherever something happens, like the one in `X-Ledger-Position`.
+    """
     shown = {}
     for operation in (o for o in guarded() if o.is_safe):
         for query in asked(operation, company):
             answer = await http.get(company.path(operation.path), params=query, headers=dict(caller))
             shown[operation.id, str(query)] = (
                 answer.status_code,
-                re.sub(r'"(last)?[uU]sedAt":[^,}]*', "", answer.text),
+                OF_THE_MOMENT.sub("", answer.text),
             )
     return shown
 
