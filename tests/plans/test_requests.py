@@ -21,6 +21,7 @@ from domain.values import new_id
 from infra.db.pool import BIND, Database
 from infra.postgres import Running
 from infra.stock_requests.dashboard import SqlDashboardReads
+from infra.stock_requests.followups import WAITED_FOR
 from infra.stock_requests.lists import SqlRequestLists
 from infra.stock_requests.pending import SqlPendingReads
 from tests.lab import DatabaseUrls, a_database
@@ -155,6 +156,18 @@ async def test_it_reads_no_more_of_a_longer_past(
     few_rows, many_rows = (plan.examined for plan in plans)
     assert many_rows <= max(few_rows * GROWTH + 200, BOUND if name == "dashboard" else 0), (few_rows, many_rows)
     assert "stock_requests" not in plans[1].scans
+
+
+async def test_what_nobody_waits_for_is_found_out_without_reading_any_request(
+    companies: tuple[Company, Company],
+) -> None:
+    _, many = companies
+    asked = many.asked
+    arguments = (asked.tenant_id, asked.origins[0], asked.products[:20])
+    plan = await many.explain.fresh(WAITED_FOR, arguments)
+    kept = await many.explain.kept(WAITED_FOR, arguments)
+
+    assert (plan.examined, kept.examined) == (0, 0), (plan.root, kept.root)
 
 
 async def test_a_search_reads_no_more_of_a_larger_catalog(request_urls: DatabaseUrls) -> None:
