@@ -45,8 +45,10 @@ ASSIGN = """
     SELECT $1, $2, k FROM unnest($3::uuid[]) k ON CONFLICT DO NOTHING
 """
 # Parameters: tenant, batch, whether lines that stand at nothing count, and the most that there may be. All of it
-# sees the stock as one statement does: a posting is in it whole or not at all, and the position says which. Every
-# look-up is one by full key: nobody has told the planner how many lines were made a moment ago.
+# sees the stock as one statement does: a posting is in it whole or not at all, and the position says which. Nobody
+# has told the planner how many lines were made a moment ago, and it takes them for one: so none of them is looked
+# for by a plan. Each is found once, with its batch, and looks up what it is about by its full key; and which are
+# there already the unique index says.
 RENEW = f"""
     WITH RECURSIVE batch AS MATERIALIZED (
         SELECT c.location_id, (c.wanted ->> 'categoryId')::uuid AS category_id,
@@ -73,26 +75,20 @@ RENEW = f"""
             AND (b.bin_ids = '{{}}' OR s.bin_id = ANY (b.bin_ids))
             AND (b.category_id IS NULL OR p.category_id IN (SELECT t.id FROM tree t))
         LIMIT $4::int + 1
-    ), stood AS MATERIALIZED (
-        SELECT c.id, s.id AS line_id, coalesce(s.on_hand, 0) AS on_hand, p.unit_cost, v.abc_class
-        FROM cycle_count_lines c
-        LEFT JOIN LATERAL (
-            SELECT * FROM stock_lines x WHERE x.tenant_id = $1 AND x.product_id = c.product_id
-                AND x.location_id = c.location_id AND x.bin_id = c.bin_id AND x.lot_id = c.lot_id OFFSET 0
-        ) s ON true
-        CROSS JOIN LATERAL (
-            SELECT x.unit_cost FROM products x WHERE x.tenant_id = $1 AND x.id = c.product_id OFFSET 0
-        ) p
-        LEFT JOIN LATERAL (
-            SELECT x.abc_class FROM stock_levels x
-            WHERE x.tenant_id = $1 AND x.product_id = c.product_id AND x.location_id = c.location_id OFFSET 0
-        ) v ON true
-        WHERE c.tenant_id = $1 AND c.batch_id = $2
     ), renewed AS (
         UPDATE cycle_count_lines c
-        SET line_id = o.line_id, snapshot_quantity = o.on_hand, snapshot_position = head.position,
-            unit_cost = o.unit_cost, abc_class = o.abc_class, updated_at = now()
-        FROM stood o, head WHERE c.tenant_id = $1 AND c.id = o.id
+        SET (line_id, snapshot_quantity) = (
+                SELECT x.id, coalesce(x.on_hand, 0) FROM (VALUES (1)) AS always
+                LEFT JOIN stock_lines x ON x.tenant_id = $1 AND x.product_id = c.product_id
+                    AND x.location_id = c.location_id AND x.bin_id = c.bin_id AND x.lot_id = c.lot_id
+            ),
+            unit_cost = (SELECT x.unit_cost FROM products x WHERE x.tenant_id = $1 AND x.id = c.product_id),
+            abc_class = (
+                SELECT x.abc_class FROM stock_levels x
+                WHERE x.tenant_id = $1 AND x.product_id = c.product_id AND x.location_id = c.location_id
+            ),
+            snapshot_position = (SELECT head.position FROM head), updated_at = now()
+        WHERE c.tenant_id = $1 AND c.batch_id = $2
         RETURNING c.id
     ), added AS (
         INSERT INTO cycle_count_lines (tenant_id, id, batch_id, line_id, product_id, location_id, bin_id, lot_id,
@@ -100,10 +96,6 @@ RENEW = f"""
         SELECT $1, ledger_line_id(), $2, h.line_id, h.product_id, h.location_id, h.bin_id, h.lot_id, h.sequence,
             h.abc_class, h.unit_cost, h.on_hand, head.position
         FROM here h, head
-        WHERE (
-            SELECT x.id FROM cycle_count_lines x WHERE x.tenant_id = $1 AND x.batch_id = $2
-                AND x.product_id = h.product_id AND x.bin_id = h.bin_id AND x.lot_id = h.lot_id
-        ) IS NULL
         ORDER BY h.sequence
         ON CONFLICT DO NOTHING
         RETURNING id
