@@ -1,46 +1,55 @@
 """The steps of a stock request: submitted, decided, fulfilled, undone: `/api/stock-requests/{id}/…`."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
 from decimal import Decimal
 from http import HTTPStatus
-from typing import Annotated
 from uuid import UUID
 
 import msgspec
 from litestar import Controller
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, SkipValidation
-from msgspec import Meta
 
 from app.http.acts import once
 from app.http.routes import route
-from app.http.wire import Answer, Body, Json, Text2000, Version
+from app.http.wire import Json
+from app.session_api.stock_request_bodies import (
+    AllocateBackorders,
+    ApproveRequest,
+    CommentAnswer,
+    CommentOnRequest,
+    MovedRequestLine,
+    MoveRequest,
+    RejectRequest,
+    RollBackRequest,
+    ServedAnswer,
+    StatusAnswer,
+    StatusData,
+    SubmitRequest,
+)
 from app.session_api.stock_requests import BeginRequests, StockRequestData, StockRequestUnit, seen
 from domain.access.model import Act, Permission
 from domain.errors import FieldError, Reason
 from domain.stock_requests.acting import refuse_backwards
-from domain.stock_requests.allocating import Served, allocate_backorders
+from domain.stock_requests.allocating import allocate_backorders
 from domain.stock_requests.deciding import approve, reject
 from domain.stock_requests.editing import submit
-from domain.stock_requests.fulfilling import cancel, comment_on, issue, pick, receive
+from domain.stock_requests.ending import cancel, comment_on
+from domain.stock_requests.issuing import issue
 from domain.stock_requests.model import (
-    LINES_MAX,
     ApprovedLine,
     PickedLine,
     ReceivedLine,
     RequestAction,
-    RequestComment,
     RequestState,
-    RequestStep,
     StockRequest,
 )
+from domain.stock_requests.picking import pick
 from domain.stock_requests.ports import Deciders, Followups, StockRequestReads
+from domain.stock_requests.receiving import receive
 from domain.stock_requests.rolling_back import roll_back
 from domain.stock_requests.states import Decider, allowed
-from domain.values import Quantity, plain
-
-type Text500 = Annotated[str, Meta(min_length=1, max_length=500)]
+from domain.values import plain
 
 STEPS = (
     Reason.NOT_FOUND,
@@ -56,101 +65,6 @@ FORWARD = {
     RequestState.CANCELED: RequestAction.CANCEL,
 }
 """The states that a request is moved on to, and by what."""
-
-
-class SubmitRequest(Body, frozen=True, kw_only=True):
-    expected_version: Version | None = None
-    comment: Text2000 | None = None
-
-
-class ApprovedRequestLine(Body, frozen=True, kw_only=True):
-    """At most what was requested, and what tiers before have approved."""
-
-    line_id: UUID
-    approved_qty: Quantity
-
-
-class ApproveRequest(Body, frozen=True, kw_only=True):
-    """`expectedVersion` is what was seen. Lines that are not named are approved as they stand."""
-
-    expected_version: Version
-    lines: Annotated[Sequence[ApprovedRequestLine], Meta(max_length=LINES_MAX)] = ()
-    comment: Text2000 | None = None
-
-
-class RejectRequest(Body, frozen=True, kw_only=True):
-    comment: Text2000
-    expected_version: Version | None = None
-
-
-class RollBackRequest(Body, frozen=True, kw_only=True):
-    expected_version: Version | None = None
-    comment: Text2000 | None = None
-
-
-class Substitute(Body, frozen=True, kw_only=True):
-    """Another product in place of what is not picked of a line."""
-
-    product_master_id: UUID
-    quantity: Quantity
-
-
-class MovedRequestLine(Body, frozen=True, kw_only=True):
-    """To pick: pickedQty, reason where it is less than is open, substitute. To receive: receivedQty, reason."""
-
-    line_id: UUID
-    picked_qty: Quantity | None = None
-    received_qty: Quantity | None = None
-    reason: Text500 | None = None
-    substitute: Substitute | None = None
-
-
-class MoveRequest(Body, frozen=True, kw_only=True):
-    """An `action`, or the `status` that it leads to. Without lines all is picked, or all has arrived."""
-
-    action: RequestAction | None = None
-    status: RequestState | None = None
-    lines: Annotated[Sequence[MovedRequestLine], Meta(min_length=1, max_length=LINES_MAX)] | None = None
-    comment: Text2000 | None = None
-    expected_version: Version | None = None
-
-
-class CommentOnRequest(Body, frozen=True, kw_only=True):
-    comment: Text2000
-
-
-class AllocateBackorders(Body, frozen=True, kw_only=True):
-    """Without products, for all of them."""
-
-    location_id: UUID
-    product_master_ids: Annotated[Sequence[UUID], Meta(min_length=1, max_length=LINES_MAX)] | None = None
-
-
-class StatusData(Answer, frozen=True, kw_only=True):
-    """Where it stands, and what this caller may do with it."""
-
-    id: UUID
-    number: str
-    state: RequestState
-    version: int
-    current_tier: int | None
-    deadline_at: datetime | None
-    allowed_actions: Sequence[RequestAction]
-    history: Sequence[RequestStep]
-
-
-class StatusAnswer(Answer, frozen=True, kw_only=True):
-    data: StatusData
-
-
-class CommentAnswer(Answer, frozen=True, kw_only=True):
-    data: RequestComment
-
-
-class ServedAnswer(Answer, frozen=True, kw_only=True):
-    """The requests that were given something, the oldest first."""
-
-    data: Sequence[Served]
 
 
 type Do = Callable[[StockRequestUnit, Decider], Awaitable[StockRequest]]

@@ -12,7 +12,8 @@ from domain.access.model import Act, Permission
 from domain.access.people import NewDelegation
 from domain.stock_requests.deciding import approve, reject
 from domain.stock_requests.editing import create_request, submit
-from domain.stock_requests.fulfilling import cancel, comment_on, issue, pick, receive
+from domain.stock_requests.ending import cancel, comment_on
+from domain.stock_requests.issuing import issue
 from domain.stock_requests.model import (
     NewLine,
     NewRequest,
@@ -22,7 +23,9 @@ from domain.stock_requests.model import (
     RequestType,
     StockRequest,
 )
+from domain.stock_requests.picking import pick
 from domain.stock_requests.plans import Approvers, Rule
+from domain.stock_requests.receiving import receive
 from domain.stock_requests.states import Decider, Granted
 from domain.values import new_id
 from infra.access.people import SqlPeopleWork

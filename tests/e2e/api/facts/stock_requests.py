@@ -10,7 +10,7 @@ import msgspec
 
 from domain.access.model import Permission
 from domain.stock_requests.editing import create_request, submit
-from domain.stock_requests.fulfilling import comment_on
+from domain.stock_requests.ending import comment_on
 from domain.stock_requests.model import NewLine, NewRequest, RequestType, StockRequest
 from domain.stock_requests.states import Decider
 from infra.stock_requests.work import StockRequestSqlWork
