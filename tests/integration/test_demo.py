@@ -16,13 +16,14 @@ from domain.access.credentials import hash_of
 from domain.availability.holding import HoldType
 from domain.availability.matrix import MatrixWanted, matrix
 from domain.availability.model import Limit, Severity
+from domain.counting.model import Resolution
 from domain.counting.model import State as BatchState
 from domain.replenishment.flow import State
 from domain.replenishment.model import Method
 from domain.stock_requests.model import RequestState
 from domain.transfers.model import TransferState
 from infra.access.passwords import Argon2Passwords
-from infra.access.provision import create_tenant
+from infra.access.provision import create_tenant, find_tenant
 from infra.availability.matrix import SqlMatrixReads
 from infra.db.pool import Database
 from infra.demo import packed
@@ -172,18 +173,28 @@ async def test_stock_requests_are_in_every_state_and_wait_for_two_tiers(
     assert delegated == 1
 
 
-async def test_counts_are_in_every_state_and_one_is_blind(
+async def test_counts_are_in_every_state_and_lines_of_them_end_in_every_way(
     loaded: DemoReport, admin: "asyncpg.Connection[Any]"
 ) -> None:
     batches = await admin.fetch("SELECT state, is_blind, line_count, counted_count FROM cycle_counts")
     states = await admin.fetch("SELECT DISTINCT state FROM cycle_count_lines")
     counters = await admin.fetch("SELECT DISTINCT counter FROM cycle_count_entries")
+    ended = await admin.fetch(
+        "SELECT DISTINCT c.resolution FROM cycle_count_lines c JOIN cycle_counts b ON b.id = c.batch_id "
+        "WHERE b.state = 'COMPLETED'"
+    )
+    waiting = await admin.fetch(
+        "SELECT c.variance * c.unit_cost > 25 FROM cycle_count_lines c JOIN cycle_counts b ON b.id = c.batch_id "
+        "WHERE b.state = 'REVIEW' AND c.state = 'VARIANCE' AND c.round = 2 AND c.proposed_by IS NOT NULL"
+    )
 
     assert {row["state"] for row in batches} == set(BatchState)
     assert [row["state"] for row in batches if row["is_blind"]] == [BatchState.IN_PROGRESS]
     assert all(0 < row["counted_count"] < row["line_count"] for row in batches if row["is_blind"])
-    assert {row["state"] for row in states} >= {"PENDING", "COUNTED", "VARIANCE", "RESOLVED"}
-    assert [row["counter"] for row in counters] == ["counter@demo.example"]
+    assert {row["state"] for row in states} >= {"PENDING", "COUNTED", "VARIANCE", "RECOUNT", "RESOLVED"}
+    assert {row["counter"] for row in counters} == {"counter@demo.example", "manager@demo.example"}
+    assert {row["resolution"] for row in ended} == set(Resolution)
+    assert [row[0] for row in waiting] == [True], "one has been proposed, and is worth an approval"
 
 
 async def test_replenishment_is_configured_for_a_part_and_recorded_in_every_state(
@@ -283,7 +294,8 @@ async def test_channels_share_the_stock_and_all_that_a_matrix_can_show_is_to_be_
     assert shown.codes == ("MARKET", "TRADE", "WEB")
     assert {cell.severity for cell in cells} == set(Severity)
     assert {cell.terms.limit for cell in cells} >= {Limit.POOL, Limit.FENCE, Limit.CLOSED}
-    late = await admin.fetch("SELECT due_on < current_date FROM supplies WHERE tenant_id = $1", tenant_id)
+    ordered = "SELECT due_on < current_date FROM supplies WHERE tenant_id = $1 AND source_type = 'PURCHASE_ORDER'"
+    late = await admin.fetch(ordered, tenant_id)
     assert Counter(row[0] for row in late) == {False: 54, True: 6}
 
 
@@ -413,7 +425,7 @@ async def test_a_half_filled_tenant_in_which_others_posted_is_refused(fresh: Fre
         await load_into(urls, source)
 
 
-async def test_a_file_without_goods_leaves_no_tenant_behind(fresh: Fresh, source: Path, tmp_path: Path) -> None:
+async def test_a_file_without_goods_leaves_no_tenant_behind(fresh: Fresh, tmp_path: Path) -> None:
     urls = fresh()
     head = f"{','.join(COLUMNS)}\n"
     postage = write_sample(tmp_path, head + "536365,POST,POSTAGE,1,2010-12-01 08:26:00,18.0,17850,France\n")
@@ -421,7 +433,7 @@ async def test_a_file_without_goods_leaves_no_tenant_behind(fresh: Fresh, source
         await load_into(urls, postage)
     with pytest.raises(DemoDataError, match="no order lines"):
         await load_into(urls, write_sample(tmp_path, head, "empty.csv"))
-    await load_into(urls, source)
+    assert await find_tenant(urls.admin_url, "demo") is None
 
 
 async def test_a_tenant_of_that_name_that_is_somebody_elses_is_left_alone(fresh: Fresh, source: Path) -> None:
