@@ -33,13 +33,16 @@ async def furnish(admin: "asyncpg.Connection[Any]", tenant_id: UUID, facts: Mapp
     lot = {"tenant_id": tenant_id, "id": new_id(), "product_id": product, "number": "", "is_default": True}
     await insert(admin, "lots", lot)
     made: dict[str, str] = {}
-    for location, prefix in (("locationId", ""), ("otherLocationId", "elsewhere")):
+    for location, prefix, target in (
+        ("locationId", "", "binId"),
+        ("otherLocationId", "elsewhere", "elsewhereBinId"),
+    ):
         bin_id = new_id()
         place = {"location_id": UUID(facts[location]), "code": f"DOCK-{mark}", "name": f"Dock of {mark}"}
         await insert(admin, "bins", {"tenant_id": tenant_id, "id": bin_id, "type": "RECEIVING", **place})
         posted = await _received(admin, tenant_id, product=product, location=UUID(facts[location]), bin_id=bin_id)
         item = posted.movements[0].line_id
-        task = await _task(admin, tenant_id, mark, item)
+        task = await _task(admin, tenant_id, mark, item, to_bin=UUID(facts[_here(prefix, "binId")]))
         of_location = {
             "receivingBinId": bin_id,
             "receivedItemId": item,
@@ -65,10 +68,12 @@ async def _received(
     return posted
 
 
-async def _task(admin: "asyncpg.Connection[Any]", tenant_id: UUID, mark: str, line: UUID) -> UUID:
+async def _task(admin: "asyncpg.Connection[Any]", tenant_id: UUID, mark: str, line: UUID, *, to_bin: UUID) -> UUID:
     act = an_act(tenant_id)
     act = msgspec.structs.replace(act, caller=msgspec.structs.replace(act.caller, actor=f"Clerk {mark}"))
     async with admin.transaction():
         work = PutAwaySqlWork(admin, act)  # type: ignore[arg-type] # likewise
-        created = await create_tasks(work, act=act, wanted=NewTasks(line_id=line, quantity=Decimal(40)))
+        created = await create_tasks(
+            work, act=act, wanted=NewTasks(line_id=line, quantity=Decimal(40), to_bin_id=to_bin)
+        )
     return created.tasks[0].view.id
