@@ -33,10 +33,7 @@ async def furnish(admin: "asyncpg.Connection[Any]", tenant_id: UUID, facts: Mapp
     lot = {"tenant_id": tenant_id, "id": new_id(), "product_id": product, "number": "", "is_default": True}
     await insert(admin, "lots", lot)
     made: dict[str, str] = {}
-    for location, prefix, target in (
-        ("locationId", "", "binId"),
-        ("otherLocationId", "elsewhere", "elsewhereBinId"),
-    ):
+    for location, prefix in (("locationId", ""), ("otherLocationId", "elsewhere")):
         bin_id = new_id()
         place = {"location_id": UUID(facts[location]), "code": f"DOCK-{mark}", "name": f"Dock of {mark}"}
         await insert(admin, "bins", {"tenant_id": tenant_id, "id": bin_id, "type": "RECEIVING", **place})
