@@ -48,7 +48,7 @@ async def admin(database_urls: DatabaseUrls) -> AsyncGenerator[Connection]:
 @pytest.fixture
 async def company(admin: Connection) -> Company:
     """A product with 1005 pieces at the DC; TRADE has a fence of 20 there, and counts as low up to 2000."""
-    return await found_company(admin, f"selling-{next(_numbers)}")
+    return await found_company(admin, f"selling-{next(_numbers)}", has_documents=False)
 
 
 @pytest.fixture

@@ -93,7 +93,7 @@ async def client(server: Served, admin: Admin) -> AsyncGenerator[Client]:
         base_url=server.url, limits=limits, timeout=30, cookies=nothing_by_itself
     ) as http:
         count = await admin.fetchval("SELECT count(*) FROM tenants")
-        yield Client(http, await found_company(admin, f"company-{count}"), {})
+        yield Client(http, await found_company(admin, f"company-{count}", has_documents=False), {})
 
 
 async def test_every_cookie_is_the_host_s_own_secure_and_out_of_reach_of_scripts(client: Client) -> None:

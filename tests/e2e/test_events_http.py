@@ -34,7 +34,7 @@ async def admin(database_urls: DatabaseUrls) -> AsyncGenerator[Connection]:
 
 @pytest.fixture
 async def company(admin: Connection) -> Company:
-    return await found_company(admin, f"telling-{next(_numbers)}")
+    return await found_company(admin, f"telling-{next(_numbers)}", has_documents=False)
 
 
 @pytest.fixture

@@ -53,7 +53,7 @@ async def admin(database_urls: DatabaseUrls) -> AsyncGenerator[Admin]:
 
 @pytest.fixture(scope="module")
 async def company(admin: Admin) -> Company:
-    return await found_company(admin, "revoking")
+    return await found_company(admin, "revoking", has_documents=False)
 
 
 @pytest.fixture(scope="module")

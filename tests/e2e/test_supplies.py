@@ -28,7 +28,7 @@ async def admin(database_urls: DatabaseUrls) -> AsyncGenerator[Connection]:
 
 @pytest.fixture
 async def company(admin: Connection) -> Company:
-    return await found_company(admin, f"expecting-{next(_numbers)}")
+    return await found_company(admin, f"expecting-{next(_numbers)}", has_documents=False)
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ async def admin(database_urls: DatabaseUrls) -> AsyncGenerator["asyncpg.Connecti
 
 @pytest.fixture
 async def company(admin: "asyncpg.Connection[Any]", request: pytest.FixtureRequest) -> Company:
-    return await found_company(admin, f"c{abs(hash(request.node.name)) % 10**8}")
+    return await found_company(admin, f"c{abs(hash(request.node.name)) % 10**8}", has_documents=False)
 
 
 def refused(company: Company) -> Refused:

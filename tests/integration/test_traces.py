@@ -33,7 +33,7 @@ def server(collector: Collector, database_urls: DatabaseUrls) -> Iterator[Served
 @pytest.fixture(scope="module")
 async def company(database_urls: DatabaseUrls) -> tuple[Company, Mapping[str, str]]:
     admin = await asyncpg.connect(database_urls.admin_url)
-    company = await found_company(admin, "traced")
+    company = await found_company(admin, "traced", has_documents=False)
     headers = await master_key(admin, company)
     await admin.close()
     return company, headers

@@ -154,8 +154,8 @@ class Company(msgspec.Struct, frozen=True, kw_only=True):
         return frozenset(text.encode() for text in {self.mark, str(self.tenant_id), *ids})
 
 
-async def found_company(admin: "asyncpg.Connection[Any]", slug: str) -> Company:
-    """Make one, with stock, history, people and keys; the same shape each time."""
+async def found_company(admin: "asyncpg.Connection[Any]", slug: str, *, has_documents: bool = True) -> Company:
+    """Make one, with stock, history, people and keys, and documents in their states; the same shape each time."""
     mark = f"{slug}{secrets.token_hex(4)}"
     ids = {name: new_id() for name in _IDS}
     company = Company(
@@ -210,7 +210,7 @@ async def found_company(admin: "asyncpg.Connection[Any]", slug: str) -> Company:
     company.facts["nextWeek"] = (now + dt.timedelta(days=7)).isoformat()
     await _invite(admin, company, ids, user_id, until=now + dt.timedelta(days=1))
     await _delegate(admin, company, ids["delegationId"], user_id, since=now - dt.timedelta(days=1))
-    for furnish in FURNISH:
+    for furnish in FURNISH if has_documents else ():
         company.facts.update(await furnish(admin, company.tenant_id, company.facts))
     for name, place in (("apiKeyId", "locationId"), ("elsewhereApiKeyId", "otherLocationId")):
         await add_key(admin, company, ["inventory.read"], location_ids=[ids[place]], key_id=ids[name])

@@ -1,9 +1,9 @@
 """One database and one real server of two workers for all tests of the routes; a company for each test."""
 
 import itertools
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import Any
+from typing import Any, Protocol
 
 import asyncpg
 import httpx
@@ -11,10 +11,20 @@ import pytest
 
 from infra.postgres import Running
 from tests.e2e.api.company import Company, found_company
+from tests.e2e.api.operations import needs_documents
 from tests.lab import DatabaseUrls, Served, a_database, serve
 
 type Connection = asyncpg.Connection[Any]
-type Founding = Callable[[], Awaitable[Company]]
+
+
+class Founding(Protocol):
+    """Makes another company."""
+
+    async def __call__(self, *, has_documents: bool = True) -> Company: ...
+
+
+WALKERS = ("test_bodies", "test_hostile", "test_schemathesis")
+"""Tests of all routes at once."""
 
 _numbers = itertools.count(1)
 
@@ -44,15 +54,15 @@ async def admin(urls: DatabaseUrls) -> AsyncGenerator[Connection]:
 def found(admin: Connection) -> Founding:
     """Makes another company."""
 
-    async def founding() -> Company:
-        return await found_company(admin, f"company-{next(_numbers)}")
+    async def founding(*, has_documents: bool = True) -> Company:
+        return await found_company(admin, f"company-{next(_numbers)}", has_documents=has_documents)
 
     return founding
 
 
 @pytest.fixture
-async def company(found: Founding) -> Company:
-    return await found()
+async def company(request: pytest.FixtureRequest, found: Founding) -> Company:
+    return await found(has_documents=needs_documents(request, otherwise=request.module.__name__.endswith(WALKERS)))
 
 
 @pytest.fixture(scope="package")

@@ -1,18 +1,25 @@
 """One database and one real server of two workers for these tests; each makes companies of its own."""
 
 import itertools
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
-from typing import Any
+from collections.abc import AsyncGenerator, Iterator
+from typing import Any, Protocol
 
 import asyncpg
 import pytest
 
 from infra.postgres import Running
 from tests.e2e.api.company import Company, found_company
+from tests.e2e.api.operations import needs_documents
 from tests.lab import DatabaseUrls, Served, a_database, serve
 
 type Connection = asyncpg.Connection[Any]
-type Founding = Callable[[], Awaitable[Company]]
+
+
+class Founding(Protocol):
+    """Makes another company."""
+
+    async def __call__(self, *, has_documents: bool = True) -> Company: ...
+
 
 _numbers = itertools.count(1)
 
@@ -39,12 +46,12 @@ async def admin(urls: DatabaseUrls) -> AsyncGenerator[Connection]:
 
 @pytest.fixture(scope="package")
 def found(admin: Connection) -> Founding:
-    async def founding() -> Company:
-        return await found_company(admin, f"fault-{next(_numbers)}")
+    async def founding(*, has_documents: bool = True) -> Company:
+        return await found_company(admin, f"fault-{next(_numbers)}", has_documents=has_documents)
 
     return founding
 
 
 @pytest.fixture
-async def company(found: Founding) -> Company:
-    return await found()
+async def company(request: pytest.FixtureRequest, found: Founding) -> Company:
+    return await found(has_documents=needs_documents(request, otherwise=True))

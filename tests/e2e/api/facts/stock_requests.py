@@ -13,6 +13,7 @@ from domain.stock_requests.editing import create_request, submit
 from domain.stock_requests.ending import comment_on
 from domain.stock_requests.model import NewLine, NewRequest, RequestType, StockRequest
 from domain.stock_requests.states import Decider
+from domain.values import new_id
 from infra.stock_requests.work import StockRequestSqlWork
 from tests.ledger.builders import an_act
 from tests.neighbours import insert
@@ -29,7 +30,11 @@ SYNONYMS = {"requesterId": "userId"}
 async def furnish(admin: "asyncpg.Connection[Any]", tenant_id: UUID, facts: Mapping[str, str]) -> dict[str, str]:
     rules = [{"name": f"Approval {facts['mark']}", "approvers": {}}]
     await insert(admin, "approval_rules", {"tenant_id": tenant_id, "rules": msgspec.json.encode(rules).decode()})
-    made: dict[str, str] = {}
+    site = {"id": new_id(), "code": f"SITE-{facts['mark']}", "name": f"Site of {facts['mark']}", "type": "STORE"}
+    open_ = {"time_zone": "UTC", "capabilities": ["RECEIVES"]}
+    await insert(admin, "locations", {"tenant_id": tenant_id, **site, **open_})
+    made: dict[str, str] = {"siteId": str(site["id"])}
+    facts = {**facts, **made}
     for prefix, location in (("", "locationId"), ("elsewhere", "otherLocationId")):
         draft = await _request(admin, tenant_id, facts, facts[location])
         pending, submitted = [
@@ -63,7 +68,7 @@ async def _request(
     new = NewRequest(
         type=RequestType.STOCK,
         origin_id=UUID(location),
-        destination_id=UUID(facts["spareLocationId"]),
+        destination_id=UUID(facts["siteId"]),
         description=f"For the weekend {facts['mark']}",
         lines=[NewLine(product_id=UUID(facts["productMasterId"]), quantity=Decimal(2))],
     )

@@ -25,7 +25,7 @@ async def furnish(admin: "asyncpg.Connection[Any]", tenant_id: UUID, facts: Mapp
             "id": UUID(made[name]),
             "code": f"{code}-{facts['mark']}",
             "name": f"{code.title()} {facts['mark']}",
-            "origin_location_id": UUID(facts["spareLocationId"]),
+            "origin_location_id": UUID(facts["siteId"]),
             "destination_location_id": UUID(facts[location]),
             "mode": "PULL",
             "review_period_days": 7,
