@@ -12,7 +12,7 @@ def test_a_short_benchmark_reports_ratios_and_right_books(tmp_path: Path) -> Non
         [
             *(sys.executable, "-m", "tests.bench", "--quick", "--sizes=1000", "--seconds=0.5", "--connections=8"),
             *("--scenario=me", "--scenario=adjust-spread", "--scenario=check", "--scenario=reserve-hot"),
-            *("--scenario=count-1000", "--scenario=request-flow"),
+            "--scenario=request-flow",
             f"--out={tmp_path}",
         ],
         capture_output=True,
@@ -24,7 +24,7 @@ def test_a_short_benchmark_reports_ratios_and_right_books(tmp_path: Path) -> Non
     assert done.returncode == 0, done.stderr
     report = msgspec.json.decode((tmp_path / "report.json").read_bytes())
     cells = {cell["scenario"]: cell for cell in report["measured"]["cells"]}
-    assert set(cells) == {"me", "adjust-spread", "check", "reserve-hot", "request-flow"}, "one client counts"
+    assert set(cells) == {"me", "adjust-spread", "check", "reserve-hot", "request-flow"}
     assert all(cell["ratio"] > 0 for name, cell in cells.items() if name != "request-flow")
     assert cells["me"]["statements"] == 0
     assert cells["adjust-spread"]["statements"] == 1
