@@ -1,7 +1,8 @@
 """What tests of retries share: an operation's request under a key, and what a company's tables come to."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import asyncpg
@@ -9,13 +10,14 @@ import msgspec
 
 from domain.values import new_id
 from tests.e2e.api.company import Company, add_user, begin_session, master_key
-from tests.e2e.api.operations import Operation, schema_of, unsafe
+from tests.e2e.api.operations import Operation, alternatives, is_id, schema_of, unsafe
 from tests.faults.http.wire import Answer, request
 
 ENDING = frozenset({"logout", "changePassword"})
 """Done twice they are refused, whatever key they bear: they end the session that the key belonged to."""
 SECRETS = ("key", "token")
 """What the first answer alone shows, of routes whose answers say so in a `notice`."""
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 _COLUMNS = """
     SELECT a.attrelid::regclass::text AS name,
@@ -67,7 +69,7 @@ def keyed(
     return request(operation.method, path, headers, body, key=key)
 
 
-def _changed(body: Mapping[str, Any], known: Iterable[str] = ()) -> dict[str, Any]:
+def _changed(body: Mapping[str, Any], known: Mapping[str, Any] = NOTHING) -> dict[str, Any]:
     """The same with one value that is another one, or with one of the `known` fields that it leaves out."""
     for name in ("comment", "note", "reason", "name", "description", "reference", "supplierLot", "lotNumber"):
         if isinstance(body.get(name), str):
@@ -80,10 +82,23 @@ def _changed(body: Mapping[str, Any], known: Iterable[str] = ()) -> dict[str, An
     for name, value in body.items():
         if isinstance(value, list) and value and isinstance(value[0], dict):
             return {**body, name: [_changed(value[0]), *value[1:]]}
-    for name, value in (("comment", "More"), ("expectedVersion", 1)):
+    choice = next(_choices(body, known), None)
+    assert choice is not None, f"nothing in {body} can be said otherwise"
+    return {**body, choice[0]: choice[1]}
+
+
+def _choices(body: Mapping[str, Any], known: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """What a body may say besides, and the other words that it may say instead."""
+    for name, value in (("comment", "More"), ("note", "More"), ("expectedVersion", 1)):
         if name in known:
-            return {**body, name: value}
-    raise AssertionError(f"nothing in {body} can be said otherwise")
+            yield name, value
+    for name, schema in known.items():
+        for choice in alternatives(schema):
+            if "enum" in choice:
+                said = (body.get(name), schema.get("default"))
+                yield from ((name, word) for word in choice["enum"] if word not in said)
+            elif name not in body and is_id(choice.get("items", NOTHING)):
+                yield name, [str(new_id())]
 
 
 def shows_a_secret(operation: Operation) -> bool:

@@ -15,9 +15,11 @@ ELSEWHERE = (("replenishmentId", "elsewhereReplenishmentId"),)
 
 async def furnish(admin: "asyncpg.Connection[Any]", tenant_id: UUID, facts: Mapping[str, str]) -> dict[str, str]:
     made: dict[str, str] = {}
-    for record, location, most in (
-        ("replenishmentId", "locationId", 2000),
-        ("elsewhereReplenishmentId", "otherLocationId", 20),
+    for which, (record, location, most) in enumerate(
+        (
+            ("replenishmentId", "locationId", 2000),
+            ("elsewhereReplenishmentId", "otherLocationId", 20),
+        )
     ):
         made[record] = str(new_id())
         # Of a product of its own: the walk makes records of the others.
@@ -40,7 +42,7 @@ async def furnish(admin: "asyncpg.Connection[Any]", tenant_id: UUID, facts: Mapp
             {
                 "tenant_id": tenant_id,
                 "id": UUID(made[record]),
-                "number": f"RP-{made[record][-8:]}",
+                "number": f"RP-{facts['mark']}-{which}",
                 **place,
                 "quantity": Decimal(12),
                 "method": "MANUAL",
