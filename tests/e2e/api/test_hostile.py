@@ -26,7 +26,12 @@ OF_EACH = 150
 FROM_THE_FRONT = {404, 405}
 """Answered before any operation is found, so not in the document of one."""
 LONGEST = 1.0
-GROWTH = 64 << 20
+GROWTH = len(documented()) * (512 << 10)
+"""What an operation may cost when it is first met: its schemas, plans and bounded caches are then kept.
+
+Measured: 67 MiB for 195 operations, or 350 KiB for each, with what is kept once for all. Of 39 operations shot at
+four times over, the first pass grew by 27.5 MiB and the other three, of 13,100 requests, by 2.4 MiB together.
+"""
 
 
 class Damage(msgspec.Struct):
