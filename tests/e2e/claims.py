@@ -130,7 +130,7 @@ def an_item(product: str, quantity: float, **more: Any) -> dict[str, Any]:
 
 @asynccontextmanager
 async def a_desk(served: Served, admin: Connection) -> AsyncGenerator[Desk]:
-    company = await found_company(admin, f"desk-{next(_numbers)}", has_documents=False)
+    company = await found_company(admin, f"desk-{next(_numbers)}")
     headers = await master_key(admin, company)
     await admin.execute("UPDATE channel_policies SET fence = 0 WHERE tenant_id = $1", company.tenant_id)
     async with httpx.AsyncClient(base_url=served.url, headers=headers, timeout=30) as http:
