@@ -39,7 +39,7 @@ async def furnish(admin: "asyncpg.Connection[Any]", tenant_id: UUID, facts: Mapp
         await insert(admin, "bins", {"tenant_id": tenant_id, "id": bin_id, "type": "RECEIVING", **place})
         posted = await _received(admin, tenant_id, product=product, location=UUID(facts[location]), bin_id=bin_id)
         item = posted.movements[0].line_id
-        task = await _task(admin, tenant_id, mark, item, to_bin=UUID(facts[_here(prefix, "binId")]))
+        task = await _task(admin, tenant_id, mark, item)
         of_location = {
             "receivingBinId": bin_id,
             "receivedItemId": item,
@@ -65,12 +65,10 @@ async def _received(
     return posted
 
 
-async def _task(admin: "asyncpg.Connection[Any]", tenant_id: UUID, mark: str, line: UUID, *, to_bin: UUID) -> UUID:
+async def _task(admin: "asyncpg.Connection[Any]", tenant_id: UUID, mark: str, line: UUID) -> UUID:
     act = an_act(tenant_id)
     act = msgspec.structs.replace(act, caller=msgspec.structs.replace(act.caller, actor=f"Clerk {mark}"))
     async with admin.transaction():
         work = PutAwaySqlWork(admin, act)  # type: ignore[arg-type] # likewise
-        created = await create_tasks(
-            work, act=act, wanted=NewTasks(line_id=line, quantity=Decimal(40), to_bin_id=to_bin)
-        )
+        created = await create_tasks(work, act=act, wanted=NewTasks(line_id=line, quantity=Decimal(40)))
     return created.tasks[0].view.id
