@@ -22,7 +22,13 @@ SPEAKS_TO_OTHERS = {
 """What would connect to an address of somebody's choice; the database and OTLP are not spoken to through these."""
 WEAK = {"md5", "sha1", "DES", "ARC4", "Crypto", "cryptography", "ssl"}
 """Hashes that are broken, and ciphers, of which there are none."""
-CHANCE = {"app/http/acts.py", "infra/db/errors.py", "infra/doctor/examination.py", "infra/demo"}
+CHANCE = {
+    "app/http/acts.py",
+    "infra/db/errors.py",
+    "infra/stock_requests/followups.py",
+    "infra/doctor/examination.py",
+    "infra/demo",
+}
 """Where chance that can be guessed will do: pauses before a retry, a sample, a demo."""
 
 
