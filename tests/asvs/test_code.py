@@ -25,9 +25,9 @@ WEAK = {"md5", "sha1", "DES", "ARC4", "Crypto", "cryptography", "ssl"}
 CHANCE = {
     "app/http/acts.py",
     "infra/db/errors.py",
-    "infra/stock_requests/followups.py",
-    "infra/doctor/examination.py",
     "infra/demo",
+    "infra/doctor/examination.py",
+    "infra/stock_requests/followups.py",
 }
 """Where chance that can be guessed will do: pauses before a retry, a sample, a demo."""
 

@@ -33,6 +33,8 @@ async def furnish(admin: "asyncpg.Connection[Any]", tenant_id: UUID, facts: Mapp
     site = {"id": new_id(), "code": f"SITE-{facts['mark']}", "name": f"Site of {facts['mark']}", "type": "STORE"}
     open_ = {"time_zone": "UTC", "capabilities": ["RECEIVES"]}
     await insert(admin, "locations", {"tenant_id": tenant_id, **site, **open_})
+    floor = {"id": new_id(), "location_id": site["id"], "code": f"SITE-FLOOR-{facts['mark']}", "is_default": True}
+    await insert(admin, "bins", {"tenant_id": tenant_id, **floor, "name": f"Floor of {facts['mark']}"})
     made: dict[str, str] = {"siteId": str(site["id"])}
     facts = {**facts, **made}
     for prefix, location in (("", "locationId"), ("elsewhere", "otherLocationId")):
