@@ -39,7 +39,7 @@ NAMED_ONLY = {
     ("setReplenishmentConfig", "sourceLocationId"),
 }
 """Where stock for here would come from may be said by one who may not go there."""
-REPEATS = {"listAudit", "listEvents"}
+REPEATS = {"listAudit", "listEvents", "listReplenishmentConfig"}
 """What tells of a change here tells what was said in it, a location that was named only among it."""
 NAMED = {"listAvailability"}
 """What is asked about one thing or another, by its id."""
