@@ -59,8 +59,8 @@ class DocumentWork(ClaimWork, Protocol):
         """The next number of its kind, as in TR-000042; others who want one wait until we have committed."""
         ...
 
-    async def step(self, type_: DocumentType, document_id: UUID, step: Step) -> None:
-        """Add to the history of a document."""
+    async def step(self, type_: DocumentType, document_id: UUID, step: Step) -> PastStep:
+        """Add to the history of a document; the step as it was written."""
         ...
 
     async def settle(

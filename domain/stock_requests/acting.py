@@ -15,6 +15,7 @@ from domain.stock_requests.model import (
     RequestAction,
     RequestLine,
     RequestState,
+    RequestStep,
     StockRequest,
 )
 from domain.stock_requests.ports import StockRequestWork
@@ -99,8 +100,9 @@ async def told(
         on_behalf_of=on_behalf_of,
         details=dict(details or {}),
     )
-    await work.step(DocumentType.STOCK_REQUEST, request_id, step)
-    after = await work.view(request_id)
+    past = await work.step(DocumentType.STOCK_REQUEST, request_id, step)
+    done = msgspec.convert(past, RequestStep, from_attributes=True)
+    after = msgspec.structs.replace(stands, history=(*stands.history, done))
     name = event or EVENTS[RequestAction(action)]
     await work.record(
         f"stock_request.{name}.v1",

@@ -10,7 +10,7 @@ from domain.documents import DocumentType, Step
 from domain.errors import DomainError, Reason, not_found
 from domain.ledger.model import Entry, Kind, Posting
 from domain.transfers.flow import FLOW, allowed, standing_of
-from domain.transfers.model import TRANSFER, Transfer, TransferAction, TransferLine, TransferState
+from domain.transfers.model import TRANSFER, Transfer, TransferAction, TransferLine, TransferState, TransferStep
 from domain.transfers.ports import TransferWork
 from domain.values import new_id
 
@@ -60,12 +60,10 @@ async def told(
 ) -> Transfer:
     """Write the step into the history, tell the feed, and show the transfer as it is now."""
     after = await work.transfers.view(transfer_id)
-    await work.step(
-        DocumentType.TRANSFER,
-        transfer_id,
-        Step(action=action, from_state=before, to_state=after.state, comment=comment, details=details or {}),
-    )
-    transfer = await work.transfers.view(transfer_id)
+    step = Step(action=action, from_state=before, to_state=after.state, comment=comment, details=details or {})
+    past = await work.step(DocumentType.TRANSFER, transfer_id, step)
+    done = msgspec.convert(past, TransferStep, from_attributes=True)
+    transfer = msgspec.structs.replace(after, history=(*after.history, done))
     await work.record(
         f"transfer.{event}.v1",
         TRANSFER,

@@ -23,7 +23,7 @@ NUMBER = """
 STEP = """
     INSERT INTO document_history (tenant_id, id, type, document_id, action, from_state, to_state, actor_id, actor,
         on_behalf_of, comment, details)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) RETURNING recorded_at
 """
 HISTORY = """
     SELECT action, from_state, to_state, actor_id, actor, on_behalf_of, comment, details, recorded_at
@@ -40,9 +40,9 @@ class DocumentSqlWork(ClaimSqlWork):
         last: int = await self.driver.fetchval(NUMBER, self.act.tenant_id, type_)
         return f"{PREFIX[type_]}-{last:06}"
 
-    async def step(self, type_: DocumentType, document_id: UUID, step: Step) -> None:
+    async def step(self, type_: DocumentType, document_id: UUID, step: Step) -> PastStep:
         caller = self.act.caller
-        await self.driver.execute(
+        recorded_at = await self.driver.fetchval(
             STEP,
             self.act.tenant_id,
             new_id(),
@@ -56,6 +56,12 @@ class DocumentSqlWork(ClaimSqlWork):
             step.on_behalf_of,
             step.comment,
             encoded(step.details),
+        )
+        return PastStep(
+            **msgspec.structs.asdict(step),
+            actor_id=caller.principal_id,
+            actor=caller.actor,
+            recorded_at=recorded_at,
         )
 
     async def settle(
