@@ -53,6 +53,10 @@ class Served(msgspec.Struct, frozen=True, kw_only=True):
         """The pids of the processes that serve requests."""
         return [child.pid for child in psutil.Process(self.process.pid).children() if _is_worker(child)]
 
+    def listening(self) -> list[int]:
+        """Those of its workers that have loaded: each listens on a socket of its own."""
+        return [pid for pid in self.workers() if _listens(pid)]
+
 
 def a_free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as probe:
@@ -170,7 +174,8 @@ def wait_until_ready(served: Served) -> None:
         if served.process.poll() is not None:
             raise AssertionError(f"the server ended before it was ready:\n{served.log.read_text()}")
         with suppress(httpx.TransportError):
-            if httpx.get(f"{served.url}/ready", timeout=5).is_success:
+            # One of them answers; a test may kill that one, and then expects the others to.
+            if httpx.get(f"{served.url}/ready", timeout=5).is_success and served.listening() == served.workers():
                 return
         if time.monotonic() > deadline:
             raise AssertionError(f"the server was not ready in {_READY_SECONDS} s:\n{served.log.read_text()}")
@@ -193,6 +198,12 @@ def end(served: Served) -> None:
 def _is_worker(process: psutil.Process) -> bool:
     # Python's own resource tracker is a child, too.
     return bool(process.status() != psutil.STATUS_ZOMBIE) and "resource_tracker" not in " ".join(process.cmdline())
+
+
+def _listens(pid: int) -> bool:
+    with suppress(psutil.NoSuchProcess):
+        return any(end.status == psutil.CONN_LISTEN for end in psutil.Process(pid).net_connections("tcp"))
+    return False
 
 
 def _remove_clusters_of_dead_tests() -> None:

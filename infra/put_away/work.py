@@ -45,10 +45,10 @@ RECEIVED = f"""
             WHERE t.tenant_id = $1 AND t.receipt_posting_id = $2 AND t.from_line_id = s.id
         ) AS received
     FROM (
-        SELECT x.line_id, sum(x.delta) AS received
+        SELECT x.line_id, sum(x.delta) AS received, min(x.position) AS place
         FROM postings p
         CROSS JOIN LATERAL (
-            SELECT y.line_id, y.delta FROM movements y
+            SELECT y.line_id, y.delta, y.position FROM movements y
             WHERE y.tenant_id = $1 AND y.position >= p.first_position
                 AND y.position < p.first_position + p.movement_count
                 AND y.delta > 0 AND y.kind IN ('RECEIPT', 'TRANSFER_IN')
@@ -60,7 +60,7 @@ RECEIVED = f"""
     CROSS JOIN LATERAL (SELECT * FROM stock_lines x WHERE x.tenant_id = $1 AND x.id = m.line_id OFFSET 0) s
     CROSS JOIN LATERAL (SELECT b.type FROM bins b WHERE b.tenant_id = $1 AND b.id = s.bin_id OFFSET 0) b
     WHERE b.type = 'RECEIVING'
-    ORDER BY s.id
+    ORDER BY m.place
 """  # noqa: S608 - ours
 LINES = """
     SELECT DISTINCT s.id FROM unnest($2::uuid[], $3::uuid[]) AS w(product_id, location_id)

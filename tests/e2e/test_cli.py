@@ -258,7 +258,7 @@ def test_a_killed_worker_is_replaced(served: Served) -> None:
     before = set(served.workers())
 
     os.kill(min(before), signal.SIGKILL)
-    eventually(lambda: len(set(served.workers()) - before) == 1)
+    eventually(lambda: len(set(served.listening()) - before) == 1)
 
     assert httpx.get(f"{served.url}/health", timeout=30).is_success
 

@@ -1,0 +1,1 @@
+"""Imports, their rows and their files."""
