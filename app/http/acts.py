@@ -10,7 +10,8 @@ from typing import Any, Protocol
 
 from litestar import Request
 
-from app.http.errors import STATUS, body_of
+from app.http.errors import body_of, status_of
+from app.http.surfaces import surface_at
 from app.http.wire import Json, canonical, encode
 from domain.access.model import Act, Idempotency, Permission
 from domain.errors import ContentionError, DomainError, FieldError
@@ -90,9 +91,10 @@ async def _once[W: Work, T](begin: Begin[W], act: Act, do: Callable[[W], Awaitab
             async with work.savepoint():
                 body = encode(await do(work))
         except DomainError as error:
-            if STATUS[error.reason] != HTTPStatus.CONFLICT:
+            surface = surface_at(act.operation.partition(" ")[2])
+            if status_of(error, surface) != HTTPStatus.CONFLICT:
                 raise
-            refused, status, body = error, STATUS[error.reason], encode(body_of(error))
+            refused, status, body = error, HTTPStatus.CONFLICT, encode(body_of(error, surface))
         await work.remember(act, status, body)
     if refused is not None:
         raise refused

@@ -1,6 +1,7 @@
-"""Refusals on the wire: one status for each reason, one shape for all of the session API.
+"""Refusals on the wire: one status for each reason, and one shape on each surface.
 
-`{"error": "<what happened, for a person>", "details": {"code": "UPPER_SNAKE", …facts}}`
+The session API's is `{"error": "<what happened, for a person>", "details": {"code": "UPPER_SNAKE", …facts}}`;
+those of the others, and where their statuses differ, are in surfaces.py.
 """
 
 import re
@@ -13,6 +14,7 @@ import structlog
 from litestar import Request
 from litestar.exceptions import HTTPException, ValidationException
 
+from app.http.surfaces import Surface, challenge, import_body, integrations_body, status_on, surface_of
 from app.http.wire import Json
 from domain.access.credentials import masked
 from domain.access.model import Caller
@@ -75,8 +77,12 @@ PATH_SHOWN = 500
 _log = structlog.get_logger("storekeeper.http")
 
 
-def body_of(error: DomainError) -> dict[str, Any]:
-    """A refusal as the session API writes it."""
+def body_of(error: DomainError, surface: Surface = Surface.SESSION) -> dict[str, Any]:
+    """A refusal as a surface writes it."""
+    if surface is Surface.INTEGRATIONS:
+        return integrations_body(error)
+    if surface is Surface.IMPORT:
+        return import_body(error)
     return {"error": error.message, "details": {"code": error.reason, **_camel(error.facts)}}
 
 
@@ -97,24 +103,30 @@ def _name(name: str) -> str:
     return _RENAMED.get(name) or _camel_case(name)
 
 
-def respond(error: DomainError) -> Json[dict[str, Any]]:
+def status_of(error: DomainError, surface: Surface = Surface.SESSION) -> HTTPStatus:
+    """The status of a refusal on a surface."""
+    return status_on(surface, error.reason, STATUS[error.reason])
+
+
+def respond(error: DomainError, surface: Surface = Surface.SESSION) -> Json[dict[str, Any]]:
     structlog.contextvars.bind_contextvars(code=error.reason)  # for the request's line in the log
     headers: dict[str, str] = {}
     if (seconds := error.facts.get("retryAfter")) is not None:
         headers["Retry-After"] = str(seconds)
     if error.replayed:
         headers["Idempotency-Replayed"] = "true"
-    status = STATUS[error.reason]
+    status = status_of(error, surface)
     if status == HTTPStatus.UNAUTHORIZED:
-        headers["WWW-Authenticate"] = 'Bearer realm="storekeeper"'
-    return Json(body_of(error), status_code=status, headers=headers, media_type="application/json")
+        headers["WWW-Authenticate"] = challenge(surface)
+    return Json(body_of(error, surface), status_code=status, headers=headers, media_type="application/json")
 
 
 def on_domain_error(request: Request[Any, Any, Any], error: DomainError) -> Json[dict[str, Any]]:
     """A refusal as it is sent; one of an authorization is written down first."""
     caller: Caller | None = request.scope.get("user")
+    surface = surface_of(request.scope)
     if error.reason not in RECORDED or caller is None:
-        return respond(error)
+        return respond(error, surface)
     refusals: Refusals = request.app.state.refusals
     refused = Refused(
         caller=caller,
@@ -130,7 +142,7 @@ def on_domain_error(request: Request[Any, Any, Any], error: DomainError) -> Json
         },
         location_ids=_locations(error.facts),
     )
-    return Recorded(respond(error), lambda: refusals.record(refused))
+    return Recorded(respond(error, surface), lambda: refusals.record(refused))
 
 
 def _shown(path: str) -> str:
@@ -170,16 +182,20 @@ def _locations(facts: Mapping[str, object]) -> tuple[UUID, ...]:
 
 def on_framework_error(request: Request[Any, Any, Any], error: HTTPException) -> Json[dict[str, Any]]:
     """What the framework refuses by itself: parameters, addresses, methods, sizes."""
+    surface = surface_of(request.scope)
     if isinstance(error, ValidationException):
-        return respond(FieldError(*_parameters(error)))
+        return respond(FieldError(*_parameters(error, surface)), surface)
     known = _OF_FRAMEWORK.get(HTTPStatus(error.status_code))
     if known is not None:
-        answer = respond(DomainError(known[0], known[1]))
+        reason, message = known
+        if reason is Reason.PAYLOAD_TOO_LARGE:
+            message = request.scope["route_handler"].opt.get("too_large") or message
+        answer = respond(DomainError(reason, message), surface)
         if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
             answer.headers["Allow"] = _allowed(request)
         return answer
     if error.status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
-        return respond(FieldError(("", error.detail or "the request cannot be read")))
+        return respond(FieldError(("", error.detail or "the request cannot be read")), surface)
     return on_fault(request, error)
 
 
@@ -193,12 +209,13 @@ def _allowed(request: Request[Any, Any, Any]) -> str:
     return ", ".join(sorted(methods))
 
 
-def _parameters(error: ValidationException) -> list[tuple[str, str]]:
+def _parameters(error: ValidationException, surface: Surface) -> list[tuple[str, str]]:
     extra = error.extra if isinstance(error.extra, list) else []
+    spelt = _camel_case if surface is Surface.SESSION else str
     return [
         ("", "a JSON body is required")
         if item.get("key") == "data"
-        else (_camel_case(str(item.get("key", ""))), str(item.get("message", "is not valid")).replace("`", ""))
+        else (spelt(str(item.get("key", ""))), str(item.get("message", "is not valid")).replace("`", ""))
         for item in extra
         if isinstance(item, dict)
     ] or [("", error.detail)]
@@ -215,4 +232,4 @@ def on_fault(request: Request[Any, Any, Any], error: Exception) -> Json[dict[str
         )
     elif told.reason is Reason.UNAVAILABLE:
         _log.warning("unavailable", error=type(error).__name__)
-    return respond(told)
+    return respond(told, surface_of(request.scope))

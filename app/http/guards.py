@@ -17,12 +17,14 @@ from litestar.connection import ASGIConnection
 from litestar.handlers.base import BaseRouteHandler
 
 from app.http.limits import admit
+from app.http.surfaces import Surface
 from domain.access.delegations import Delegations, may_decide
 from domain.access.limits import RateClass, RateLimiter
 from domain.access.model import Caller, Permission
 from domain.access.ports import Authenticator
 from domain.errors import DomainError, FieldError, Reason
 
+SESSION = Surface.SESSION
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 QUERY_VALUE_MAX = 1_000
 SESSION_COOKIE = "storekeeper_session"
@@ -51,7 +53,8 @@ async def guard(connection: Connection, handler: BaseRouteHandler) -> None:
     if handler.opt.get("public"):
         _check_query(connection)
         return
-    caller = await _caller(connection)
+    surface = handler.opt.get("surface", SESSION)
+    caller = await (_caller(connection) if surface is SESSION else _program(connection, surface))
     connection.scope["user"] = caller
     structlog.contextvars.bind_contextvars(tenant=caller.tenant_slug, actor=str(caller.principal_id))
     limiter: RateLimiter | None = connection.app.state.rate_limiter
@@ -152,6 +155,20 @@ async def _caller(connection: Connection) -> Caller:
     if connection.scope.get("method") not in SAFE:
         _refuse_forgery(connection, session.csrf)
     return session.caller
+
+
+async def _program(connection: Connection, surface: Surface) -> Caller:
+    """The caller on a surface for programs: a cookie means nothing there, so there is nothing to forge."""
+    authenticator: Authenticator = connection.app.state.authenticator
+    if surface is Surface.INTEGRATIONS:
+        key = connection.headers.get("x-api-key", "").strip()
+        if not key:
+            raise DomainError(Reason.UNAUTHENTICATED, "Send the API key as X-API-Key")
+        return await authenticator.by_key(key)
+    scheme, _, token = connection.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise DomainError(Reason.UNAUTHENTICATED, "Send the token as: Authorization: Bearer <id>|<secret>")
+    return await authenticator.by_token(connection.path_params["tenant"], token.strip())
 
 
 def session_token(connection: Connection) -> str | None:

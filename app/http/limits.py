@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from app.http.errors import body_of
+from app.http.surfaces import Surface, surface_at
 from app.http.tracing import QUIET, App, Receive, Scope, Send
 from app.http.wire import encode
 from domain.access.limits import RateClass, RateLimiter, too_many
@@ -60,7 +61,7 @@ class Bounded:
             return
         if self._in_flight >= self._limit:
             self._refused()
-            await _refuse(send)
+            await _refuse(send, surface_at(scope["path"]))
             return
         self._in_flight += 1
         try:
@@ -69,17 +70,25 @@ class Bounded:
             self._in_flight -= 1
 
 
-_BUSY = encode(body_of(DomainError(Reason.UNAVAILABLE, "Too much to do at once; try again shortly", retryAfter=1)))
-_BUSY_HEADERS = (
-    (b"content-type", b"application/json"),
-    (b"content-length", b"%d" % len(_BUSY)),
-    (b"retry-after", b"1"),
-)
+_BUSY = {
+    surface: encode(
+        body_of(
+            DomainError(Reason.UNAVAILABLE, "Too much to do at once; try again shortly", retryAfter=1), surface
+        )
+    )
+    for surface in Surface
+}
 
 
-async def _refuse(send: Send) -> None:
-    await send({"type": "http.response.start", "status": 503, "headers": list(_BUSY_HEADERS)})
-    await send({"type": "http.response.body", "body": _BUSY})
+async def _refuse(send: Send, surface: Surface) -> None:
+    body = _BUSY[surface]
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", b"%d" % len(body)),
+        (b"retry-after", b"1"),
+    ]
+    await send({"type": "http.response.start", "status": 503, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
 def device_cookie(*, secure: bool) -> str:

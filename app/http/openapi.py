@@ -13,13 +13,18 @@ from litestar.openapi.spec import Components, OpenAPIType, Schema, SecuritySchem
 from litestar.plugins import OpenAPISchemaPlugin
 from litestar.typing import FieldDefinition
 
+from app.http.surfaces import Surface, surface_at
 from app.http.wire import encode
 from domain.catalog.model import Factor
 from domain.values import Quantity
 
 DESCRIPTION = """
-The session API of a warehouse management system: a stock ledger that cannot be oversold, with permission-scoped
+The API of a warehouse management system: a stock ledger that cannot be oversold, with permission-scoped
 endpoints. Log in at `/api/auth/login` for a cookie and a CSRF token, or send an API key as a bearer token.
+
+Two surfaces for programs stand beside it, over the same ledger and the same rules: the import API in batches
+(`/{tenant}/api/v1/…`, with a token) and the integrations API record by record (`/api/integrations/v1/…`, with an
+API key in `X-API-Key`). Their names are snake_case and their refusals have shapes of their own.
 """
 
 
@@ -51,6 +56,8 @@ class QuantitySchema(OpenAPISchemaPlugin):
         )
 
 
+SCHEMES = {Surface.IMPORT: "importToken", Surface.INTEGRATIONS: "integrationsKey"}
+"""What the document calls the credentials of the surfaces for programs."""
 KEY_HEADER = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -105,8 +112,14 @@ def document(app: Litestar) -> bytes:
                 if (handler := routes.get(operation.get("operationId"))) is not None:
                     _complete(operation, method, handler.opt)
                     _close(operation, schema["components"]["schemas"])
+        schema["paths"] = {_shown(path): methods for path, methods in schema["paths"].items()}
         made = app.state.openapi_document = encode(_any(schema))
     return made
+
+
+def _shown(path: str) -> str:
+    """An address as it is published: the integrations API's end in a slash, and without one answer too."""
+    return f"{path}/" if surface_at(path) is Surface.INTEGRATIONS else path
 
 
 def _any(part: Any) -> Any:
@@ -121,9 +134,7 @@ def _complete(operation: dict[str, Any], method: str, opt: Mapping[str, Any]) ->
     if opt.get("public"):
         operation["security"] = []
     else:
-        operation["x-permissions"] = list(opt["permissions"])
-        if method != "get":
-            operation.setdefault("parameters", []).extend([KEY_HEADER, CSRF_HEADER])
+        _guard(operation, method, opt)
     if opt.get("example") is not None and "requestBody" in operation:
         for content in operation["requestBody"]["content"].values():
             content["example"] = opt["example"]
@@ -136,6 +147,17 @@ def _complete(operation: dict[str, Any], method: str, opt: Mapping[str, Any]) ->
         response["headers"] = {**response.get("headers", {}), **REQUEST_ID}
         if status == str(HTTPStatus.SERVICE_UNAVAILABLE.value):
             response["headers"] |= RETRY_AFTER
+
+
+def _guard(operation: dict[str, Any], method: str, opt: Mapping[str, Any]) -> None:
+    """Who is admitted, and with which headers."""
+    surface = opt.get("surface", Surface.SESSION)
+    operation["x-permissions"] = list(opt["permissions"])
+    if surface is not Surface.SESSION:
+        operation["security"] = [{SCHEMES[surface]: []}]
+    if method != "get":
+        headers = [KEY_HEADER, CSRF_HEADER] if surface is Surface.SESSION else [KEY_HEADER]
+        operation.setdefault("parameters", []).extend(headers)
 
 
 def _close(operation: Mapping[str, Any], schemas: Mapping[str, dict[str, Any]]) -> None:
@@ -176,6 +198,12 @@ def openapi_config() -> OpenAPIConfig:
             security_schemes={
                 "session": SecurityScheme(type="apiKey", security_scheme_in="cookie", name="storekeeper_session"),
                 "apiKey": SecurityScheme(type="http", scheme="bearer"),
+                SCHEMES[Surface.IMPORT]: SecurityScheme(
+                    type="http", scheme="bearer", description="A token of the import API: `<id>|<secret>`."
+                ),
+                SCHEMES[Surface.INTEGRATIONS]: SecurityScheme(
+                    type="apiKey", security_scheme_in="header", name="X-API-Key"
+                ),
             }
         ),
         security=[{"session": []}, {"apiKey": []}],

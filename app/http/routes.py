@@ -13,6 +13,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
 
 from app.http.errors import STATUS
+from app.http.surfaces import ImportRefusal, IntegrationsDetail, IntegrationsRefusal, Surface, status_on
 from app.http.wire import Answer
 from domain.access.limits import RateClass
 from domain.access.model import Permission
@@ -75,6 +76,8 @@ def route(
     csv: bool = False,
     heavy: bool = False,
     deputies: bool = False,
+    surface: Surface = Surface.SESSION,
+    too_large: str | None = None,
     **more: Any,
 ) -> Callable[[Callable[..., Any]], Any]:
     """A handler with its declarations.
@@ -85,13 +88,15 @@ def route(
     `csv` says that the list can be had as CSV too.
     `deputies` admits also whom another has handed the permission for a time: the act then asks in whose place.
     `heavy` routes, such as exports, have a rate limit of their own; the others count as reads or writes.
+    `surface` decides who is admitted how, and in which shape refusals come. `request_max_body_size` is a route's
+    own limit, and `too_large` what its 413 says.
     """
     public = permissions is None
     needed = () if permissions is None else (permissions,) if isinstance(permissions, Permission) else permissions
     reasons = [*(ON_PUBLIC if public else ALWAYS), *(ON_WRITES if method != "GET" else ()), *errors]
     statuses: dict[int, list[str]] = {}
     for reason in reasons:
-        statuses.setdefault(STATUS[reason], []).append(reason)
+        statuses.setdefault(status_on(surface, reason, STATUS[reason]), []).append(reason)
     return Handler(
         path,
         http_method=HttpMethod(method),
@@ -106,11 +111,13 @@ def route(
             "query": query,
             "csv": csv,
             "deputies": deputies,
+            "surface": surface,
+            "too_large": too_large,
             "rate": RateClass.HEAVY if heavy else RateClass.READ if method == "GET" else RateClass.WRITE,
         },
         responses={
             code: ResponseSpec(
-                data_container=Refusal,
+                data_container=_shape(surface, code),
                 description=", ".join(dict.fromkeys(names)),
                 generate_examples=False,
             )
@@ -118,6 +125,18 @@ def route(
         },
         **more,
     )
+
+
+def _shape(surface: Surface, status: int) -> type[Any]:
+    """The struct of a refusal with this status."""
+    if surface is Surface.SESSION:
+        return Refusal
+    if surface is Surface.IMPORT:
+        return ImportRefusal
+    return IntegrationsDetail if status in _OF_KEYS else IntegrationsRefusal
+
+
+_OF_KEYS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 
 
 def _description(needed: Sequence[Permission], text: str | None, *, public: bool) -> str:

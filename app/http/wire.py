@@ -49,6 +49,16 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """A response body."""
 
 
+class SnakeBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A request body of the surfaces whose names are written as ours are. Repeat `kw_only=True`, as above."""
+
+    scanned: ClassVar[frozenset[str]] = frozenset()
+
+
+class SnakeAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A response body of those surfaces."""
+
+
 _TEXT = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 """A text in JSON that is known to be valid."""
 

@@ -27,6 +27,10 @@ TABLE = """
     imports.write                 . . . . . . . x x
     integrations.inventory.read   x . x . x x x x x
     integrations.inventory.write  . . . . . . . x x
+    integrations.locations.read   x . x . x x x x x
+    integrations.locations.write  . . . . . . . x x
+    integrations.products.read    x . x . x x x x x
+    integrations.products.write   . . . . . . . x x
     inventory.adjust              . . . . x . . x x
     inventory.cyclecount          . . x x x . . x x
     inventory.cyclecount.approve  . . . . x x . x x
