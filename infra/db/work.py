@@ -1,7 +1,9 @@
 """A unit of work: one transaction of one act, with its idempotency key and its events."""
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -9,10 +11,13 @@ import msgspec
 
 from domain.access.model import Act, Caller
 from domain.errors import DomainError, Reason
+from domain.jobs.model import ATTEMPTS_MAX, Job
 from domain.ledger.model import Posted, Posting
-from domain.values import encodable
+from domain.values import encodable, new_id
 from infra.db.errors import refusal
 from infra.db.pool import Database, Driver
+from infra.jobs.enqueueing import Asked, enqueue, record
+from infra.jobs.finishing import finish
 from infra.ledger.post import post
 
 CLAIM = """
@@ -113,6 +118,56 @@ class SqlWork:
             APPEND, type_, entity_type, entity_id, list(locations), body, self.act.request_id
         )
         return position
+
+    async def enqueue(
+        self,
+        type_: str,
+        arguments: Mapping[str, Any],
+        *,
+        description: str,
+        id_: UUID | None = None,
+        total_steps: int = 1,
+        not_before: datetime | None = None,
+        attempts_max: int = ATTEMPTS_MAX,
+    ) -> UUID:
+        """Ask for a job that a worker takes up after the commit; a rollback leaves nothing of it."""
+        asked = Asked(
+            id=id_ or new_id(),
+            type=type_,
+            description=description,
+            arguments=arguments,
+            total_steps=total_steps,
+            attempts_max=attempts_max,
+            not_before=not_before,
+        )
+        await enqueue(self.driver, self.act, asked)
+        return asked.id
+
+    async def record_job(
+        self,
+        type_: str,
+        arguments: Mapping[str, Any],
+        *,
+        description: str,
+        id_: UUID | None = None,
+        total_steps: int = 1,
+        result: Mapping[str, Any] | None = None,
+        error: str | None = None,
+    ) -> UUID:
+        """Write down as a job what this transaction does at once; with an error, it is one that has failed."""
+        asked = Asked(
+            id=id_ or new_id(),
+            type=type_,
+            description=description,
+            arguments=arguments,
+            total_steps=total_steps,
+        )
+        await record(self.driver, self.act, asked, result=result, error=error)
+        return asked.id
+
+    async def finish_job(self, job: Job, result: Mapping[str, Any] | None) -> None:
+        """`Running.finish_in` calls it: the job is done if this transaction is, and only as this attempt."""
+        await finish(self.driver, job, result)
 
 
 def beginning[W: SqlWork](
