@@ -1,0 +1,1 @@
+"""Inventory from other systems in batches: records by item, bin, lot and fill date."""
