@@ -1,8 +1,7 @@
 """Lists as CSV: streamed a part at a time, and safe to open in a spreadsheet.
 
-A text that a spreadsheet would take for a formula gets an apostrophe in front, and so does one that begins with
-apostrophes before such a text: `plain_text` takes it away again, so that nothing is lost. Numbers are written as
-numbers, negative ones too.
+Texts are made harmless by an apostrophe that takes nothing away (domain/cells.py). Numbers are written as numbers,
+negative ones too.
 """
 
 import csv
@@ -17,9 +16,9 @@ from uuid import UUID
 
 from litestar.response import Stream
 
+from domain.cells import safe_text
+
 MEDIA_TYPE = "text/csv"
-_RISKY = frozenset("=+-@\t\r\n\0\uff1d\uff0b\uff0d\uff20")
-"""What a formula begins with; some spreadsheets take the wide forms of these characters for the same."""
 _AS_THEY_ARE = frozenset({int, NoneType})
 """What the writer writes as `cell` does: most of a matrix."""
 
@@ -29,20 +28,6 @@ class Format(StrEnum):
 
     JSON = "json"
     CSV = "csv"
-
-
-def safe_text(text: str) -> str:
-    """A text that no spreadsheet takes for a formula."""
-    return f"'{text}" if _is_risky(text) else text
-
-
-def plain_text(cell: str) -> str:
-    """The text that `safe_text` made a cell of."""
-    return cell[1:] if cell.startswith("'") and _is_risky(cell) else cell
-
-
-def _is_risky(text: str) -> bool:
-    return text.lstrip("'")[:1] in _RISKY
 
 
 def cell(value: object) -> str:

@@ -18,7 +18,7 @@ RECORDS_MAX = 1_000
 """Records of one import."""
 REFRESH_RECORDS_MAX = 100_000
 """Records of one refresh."""
-FILE_BYTES_MAX = 10_000_000
+FILE_BYTES_MAX = 10 * 1024 * 1024
 
 
 class ImportType(StrEnum):

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.http.csv import cell, csv_answer, plain_text, safe_text, written
+from app.http.csv import cell, csv_answer, written
+from domain.cells import plain_text, safe_text
 from tests.ledger.promises import show
 
 HOSTILE = (

@@ -10,9 +10,9 @@ from uuid import UUID
 import httpx
 import pytest
 
-from app.http.csv import plain_text
 from domain.access.credentials import new_api_key
 from domain.access.model import Permission
+from domain.cells import plain_text
 from tests.e2e.api.company import Company, add_key, add_user, as_bearer, begin_session, master_key
 from tests.e2e.api.conftest import Connection, Founding
 
