@@ -169,6 +169,7 @@ PRODUCT = Kind(
     },
     parts={
         "lots": "product_id = $2 AND is_default",
+        "empty_records": "product_id = $2",
         "uom_conversions": "product_id = $2",
         "stock_levels": "product_id = $2",
     },
@@ -202,7 +203,11 @@ LOCATION = Kind(
         "stockLevels": "stock_levels WHERE source_location_id = $2",
         "grants": "grants WHERE location_id = $2",
     },
-    parts={"bins": "location_id = $2 AND is_default", "stock_levels": "location_id = $2"},
+    parts={
+        "bins": "location_id = $2 AND is_default",
+        "stock_levels": "location_id = $2",
+        "empty_records": "location_id = $2",
+    },
 )
 AREA = Kind(
     name="area",
@@ -247,6 +252,7 @@ BIN = Kind(
         "stockLines": "stock_lines WHERE bin_id = $2",
         "stockLevels": "stock_levels WHERE preferred_bin_id = $2",
     },
+    parts={"empty_records": "bin_id = $2"},
     is_referred=True,
 )
 LOT = Kind(

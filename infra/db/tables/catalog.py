@@ -155,6 +155,7 @@ bins = tenant_table(
     UniqueConstraint("tenant_id", "location_id", "code"),
     UniqueConstraint("tenant_id", "location_id", "id"),
     Index("ix_bins_tenant_id_area_id", "tenant_id", "area_id"),
+    Index("ix_bins_tenant_id_code", "tenant_id", "code"),
     Index("ix_bins_walk", "tenant_id", "location_id", "walk_order", "code"),
     Index("ix_bins_receiving", "tenant_id", "location_id", "id", postgresql_where=text("type = 'RECEIVING'")),
     Index("uq_bins_default", "tenant_id", "location_id", unique=True, postgresql_where=text("is_default")),
