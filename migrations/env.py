@@ -7,6 +7,7 @@ from sqlalchemy import Connection, pool
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from infra.db.tables import metadata
+from migrations import SQL
 
 config = context.config
 
@@ -20,6 +21,8 @@ def run(connection: Connection) -> None:
     )
     with context.begin_transaction():
         context.run_migrations()
+    connection.exec_driver_sql((SQL / "expectations.sql").read_text(encoding="utf-8"))
+    connection.commit()
 
 
 async def main() -> None:
