@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from litestar.types import ControllerRouterHandler
 
+from app.import_api.tokens import TokenController
 from app.session_api.abc_classes import AbcController
 from app.session_api.adjustments import AdjustmentController
 from app.session_api.admin_keys import AdminKeyController
@@ -42,6 +43,7 @@ from app.session_api.lots import LotController
 from app.session_api.movements import MovementController
 from app.session_api.operations import OperationsController
 from app.session_api.own_sessions import OwnSessionController
+from app.session_api.own_tokens import OwnTokenController
 from app.session_api.places import AreaController, LocationController
 from app.session_api.products import ProductController
 from app.session_api.put_away import PutAwayController
@@ -109,6 +111,7 @@ CONTROLLERS: Sequence[ControllerRouterHandler] = (
     MovementController,
     OperationsController,
     OwnSessionController,
+    OwnTokenController,
     ProductController,
     PutAwayController,
     ReasonCodeController,
@@ -128,5 +131,6 @@ CONTROLLERS: Sequence[ControllerRouterHandler] = (
     SupplyController,
     TransferBinController,
     TransferController,
+    TokenController,
     UomController,
 )

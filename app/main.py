@@ -26,6 +26,7 @@ from infra.access.people import SqlInvitations, SqlPeopleWork
 from infra.access.people_reads import SqlDelegations, SqlPeopleReads
 from infra.access.rights import SqlRightsReads, SqlRightsWork
 from infra.access.store import SqlAccess
+from infra.access.tokens import SqlTokenWork
 from infra.authz.lazy import LazyPolicy
 from infra.availability.channels import SqlChannelQueries, SqlChannelWork
 from infra.availability.claims import ClaimSqlWork
@@ -238,6 +239,7 @@ def ports(
         "begin_replenishment_config": beginning(database, ConfigSqlWork),
         "begin_rights": beginning(database, SqlRightsWork),
         "begin_requests": beginning(database, StockRequestSqlWork),
+        "begin_tokens": beginning(database, SqlTokenWork),
         "begin_transfers": beginning(database, TransferSqlWork),
         "catalog": SqlCatalogQueries(database),
         "channel_drilldown": SqlDrillReads(database),

@@ -19,6 +19,7 @@ DEFINERS = {
     "auth_by_invitation": AUTH,
     "auth_by_key": AUTH,
     "auth_by_session": AUTH,
+    "auth_by_token": AUTH,
     "auth_set_password": AUTH,
     "claim_begin": LEDGER,
     "claim_make": LEDGER,
@@ -53,9 +54,30 @@ STOCK = (
 # As PostgreSQL prints it back.
 OF_TENANT = "(tenant_id = (NULLIF(current_setting('app.tenant'::text, true), ''::text))::uuid)"
 
+QUEUE = (
+    *(
+        f"pgqueuer.{column}"
+        for column in (
+            "id, priority, queue_manager_id, created, updated, heartbeat, execute_after, status, entrypoint, "
+            "dedupe_key, payload, headers, attempts, slot"
+        ).split(", ")
+    ),
+    *(
+        f"pgqueuer_log.{column}"
+        for column in "id, created, job_id, status, priority, entrypoint, traceback, aggregated".split(", ")
+    ),
+    "schedules.next_at",
+    "schedules.tenant_id",
+    "schedules.type",
+    "tenants.tenant_id",
+)
+"""All columns of the schema without walls. `payload` holds the ids of a tenant and a job (infra/jobs/enqueueing.py);
+`headers` and `traceback` stay empty."""
+
 _CONSTANTS = {
     ":global": f"'{{{','.join(sorted(GLOBAL_TABLES))}}}'::text[]",
     ":of_tenant": f"$text${OF_TENANT}$text$",
+    ":queue": f"'{{{','.join(QUEUE)}}}'::text[]",
     ":stock": f"'{{{','.join(STOCK)}}}'::text[]",
     ":definers": f"'{json.dumps(DEFINERS)}'::jsonb",
 }
@@ -163,7 +185,15 @@ CHECKS: dict[str, str] = {
     "a schema aside that the application may enter": """
         SELECT n.nspname FROM pg_namespace n
         WHERE n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'public')
+            AND n.nspname <> 'queue'
             AND (n.nspname <> 'limits' OR has_schema_privilege('storekeeper_app', n.oid, 'USAGE'))
+    """,
+    # The queue wakes workers for whatever comes next, whose ever it is, so there are no walls in it: that is bearable
+    # as it tells nothing but ids. What else it may hold is listed here.
+    "something in the queue that is more than ids": """
+        SELECT c.relname || '.' || a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+        WHERE c.relnamespace = 'queue'::regnamespace AND c.relkind IN ('r', 'p') AND a.attnum > 0
+            AND NOT a.attisdropped AND c.relname || '.' || a.attname <> ALL (:queue)
     """,
     "a counter that the application may read or write": """
         SELECT c.relname || ': ' || r FROM pg_class c, unnest('{SELECT,INSERT,UPDATE,REFERENCES}'::text[]) r

@@ -33,6 +33,7 @@ class Neighbour(msgspec.Struct, frozen=True, kw_only=True):
     location_id: UUID
     bin_id: UUID
     lot_id: UUID
+    job_id: UUID
 
 
 async def settle(admin_url: str, database: Database, slug: str) -> Neighbour:
@@ -57,6 +58,7 @@ async def settle(admin_url: str, database: Database, slug: str) -> Neighbour:
         location_id=new_id(),
         bin_id=new_id(),
         lot_id=new_id(),
+        job_id=new_id(),
     )
     connection = await asyncpg.connect(admin_url)
     try:
@@ -120,6 +122,33 @@ async def _furnish(connection: "asyncpg.Connection[Any]", of: Neighbour) -> None
                 "permissions": ["stockrequests.approve"],
                 "starts_at": begins,
                 "ends_at": begins + timedelta(days=1),
+            },
+        ),
+        (
+            "jobs",
+            {
+                "id": of.job_id,
+                "type": "t",
+                "description": "D",
+                "arguments": "{}",
+                "attempts_max": 1,
+                "created_by": of.user_id,
+                "creator": "Clerk",
+                "user_id": of.user_id,
+                "permission": "inventory.read",
+                "request_id": "r",
+            },
+        ),
+        (
+            "tokens",
+            {
+                "id": new_id(),
+                "user_id": of.deputy_id,
+                "token_hash": of.deputy_id.bytes,
+                "last4": "AbCd",
+                "password_set_at": begins,
+                "created_at": begins,
+                "expires_at": begins,
             },
         ),
     ]

@@ -25,19 +25,22 @@ async def provide_act(request: Request[Any, Any, Any]) -> Act:
     return await act_of(request, request.route_handler.opt["permissions"][0])
 
 
-async def act_of(request: Request[Any, Any, Any], permission: Permission) -> Act:
-    """The act of a request that needs a permission which its body decides."""
+async def act_of(request: Request[Any, Any, Any], permission: Permission, *, meaning: bytes | None = None) -> Act:
+    """The act of a request that needs a permission which its body decides.
+
+    `meaning` stands for the body where that was read otherwise, or is spelt differently each time, as forms are.
+    """
     operation = f"{request.method} {request.scope['path_template']}"
     return Act(
         caller=request.user,
         permission=permission,
         operation=operation,
         request_id=request.scope["request_id"],  # type: ignore[typeddict-item] # ours, from tracing.py
-        idempotency=await _idempotency(request),
+        idempotency=await _idempotency(request, meaning),
     )
 
 
-async def _idempotency(request: Request[Any, Any, Any]) -> Idempotency | None:
+async def _idempotency(request: Request[Any, Any, Any], meaning: bytes | None) -> Idempotency | None:
     key = request.headers.get("idempotency-key")
     if key is None or request.method in {"GET", "HEAD"}:
         return None
@@ -45,7 +48,7 @@ async def _idempotency(request: Request[Any, Any, Any]) -> Idempotency | None:
         raise FieldError(("Idempotency-Key", "must be 1 to 255 visible ASCII characters"))
     digest = hashlib.sha256()
     digest.update(request.url.path.encode() + b"\0" + request.scope["query_string"] + b"\0")
-    digest.update(canonical(await request.body()))
+    digest.update(canonical(await request.body()) if meaning is None else meaning)
     return Idempotency(key=key, fingerprint=digest.digest())
 
 

@@ -2,7 +2,8 @@
 
 A session's secret has 256 bits. An API key is `sk_live_`, 43 base62 characters of 256 bits, and a checksum of six:
 a scanner finds one that leaked by its form, and one that was cut off or mistyped is refused without a look-up.
-The token of an invitation is the same, but for its beginning `sk_inv_`.
+The token of an invitation is the same, but for its beginning `sk_inv_`; that of the import surface has its id
+before it, `<id>|sk_tok_…`, as its clients know it.
 With that much chance in them a plain SHA-256 is as good as a slow hash, and answers at once.
 """
 
@@ -13,16 +14,19 @@ import re
 import secrets
 import string
 import zlib
+from uuid import UUID
 
 BITS = 256
 KEY_MARK = "sk_live_"
 INVITATION_MARK = "sk_inv_"
+TOKEN_MARK = "sk_tok_"  # noqa: S105 - how one begins
 KEY_FORM = re.compile(r"sk_live_[0-9A-Za-z]{49}")
 """What a scanner for leaked secrets looks for."""
 
 INVITATION_FORM = re.compile(r"sk_inv_[0-9A-Za-z]{49}")
+TOKEN_FORM = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\|sk_tok_[0-9A-Za-z]{49}")
 
-_MARKED = re.compile(r"(sk_(?:live|inv)_)[0-9A-Za-z]{5,}")
+_MARKED = re.compile(r"(sk_(?:live|inv|tok)_)[0-9A-Za-z]{5,}")
 _TOKEN_FORM = re.compile(r"[A-Za-z0-9_-]{43}")
 _DIGITS = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _BODY_LENGTH = 43  # 62**43 > 2**256
@@ -71,13 +75,22 @@ def is_invitation_token(text: str) -> bool:
     return INVITATION_FORM.fullmatch(text) is not None and _is_whole(text)
 
 
+def new_import_token(token_id: UUID) -> str:
+    """What a program of the import surface proves with for whom it acts."""
+    return f"{token_id}|{_marked(TOKEN_MARK)}"
+
+
+def is_import_token(text: str) -> bool:
+    return TOKEN_FORM.fullmatch(text) is not None and _is_whole(text.partition("|")[2])
+
+
 def prefix_of(key: str) -> str:
     """The beginning by which its owner knows a key again; the 43 characters of chance lose four."""
     return key[:_SHOWN]
 
 
 def masked(text: str) -> str:
-    """A text without the keys and invitations that somebody has put into it."""
+    """A text without the keys, tokens and invitations that somebody has put into it."""
     return _MARKED.sub(r"\1***", text) if "sk_" in text else text
 
 

@@ -50,7 +50,7 @@ class Permission(StrEnum):
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
-    """An authenticated caller: a person in a session, or an API key, in one tenant."""
+    """An authenticated caller: a person, in a session or by a token, or an API key, in one tenant."""
 
     tenant_id: UUID
     tenant_slug: str
@@ -64,6 +64,8 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     """The person's address; a key has none."""
     session_id: UUID | None
     key_id: UUID | None
+    token_id: UUID | None = None
+    """Of a person by whose token of the import surface a program acts."""
     makers: frozenset[UUID] = frozenset()
     """Of a key, who made it: it is no second person."""
     roles: tuple[str, ...]

@@ -108,7 +108,7 @@ async def log_in(
     """
     token = secret.new_session_token()
     for _ in range(_ATTEMPTS):
-        account, tenant = await _known(found_by, passwords, login)
+        account, tenant = await proven(found_by, passwords, login)
         known_hash = account.password_hash
         if passwords.is_outdated(known_hash):
             known_hash = await passwords.hashed(login.password)
@@ -163,8 +163,8 @@ async def _caller(found: FoundSession, policy: Policy) -> Caller:
     )
 
 
-async def _known(found_by: Credentials, passwords: Passwords, login: Login) -> tuple[Account, Membership]:
-    """Who logs in, and where, if the password is right."""
+async def proven(found_by: Credentials, passwords: Passwords, login: Login) -> tuple[Account, Membership]:
+    """Who it is, and where they come in, if the password is right."""
     email = email_of(login.email)
     account = await found_by.by_email(email) if email is not None else None
     right = await passwords.matches(login.password, account.password_hash if account else None)

@@ -14,12 +14,13 @@ from uuid import UUID
 
 import msgspec
 
-from domain.access import own_sessions, service
+from domain.access import own_sessions, service, tokens
 from domain.access.credentials import hash_of
 from domain.access.model import Caller
 from domain.access.own_sessions import OwnSession, PasswordChange
 from domain.access.ports import Authenticated, LoggedIn, Login, Passwords, Policy
 from domain.access.rules import SessionLimits
+from domain.access.tokens import TokenView
 from domain.errors import DomainError
 from infra.access.changes import Change, Kind
 from infra.access.listener import AccessListener
@@ -28,6 +29,7 @@ from infra.access.own_sessions import SqlOwnSessions
 from infra.access.passwords import QUEUE_LIMIT, Argon2Passwords
 from infra.access.seen import SeenWriter
 from infra.access.store import SqlAccess
+from infra.access.tokens import SqlTokens
 from infra.authz.policy import CasbinPolicy
 from infra.db.pool import Database
 from infra.observability.metrics import LOGINS
@@ -52,12 +54,14 @@ class _Known(msgspec.Struct, kw_only=True):
         caller = self.authenticated.caller
         if caller.session_id is not None:
             return Kind.SESSION, caller.session_id
+        if caller.token_id is not None:
+            return Kind.TOKEN, caller.token_id
         assert caller.key_id is not None
         return Kind.KEY, caller.key_id
 
 
 class CachedAuthenticator:
-    """The ports `Authenticator` and `OwnAccess` over one process's pool."""
+    """The ports `Authenticator`, `OwnAccess` and `OwnTokens` over one process's pool."""
 
     def __init__(
         self,
@@ -72,6 +76,7 @@ class CachedAuthenticator:
     ) -> None:
         self._store = store
         self._own = SqlOwnSessions(store.database)
+        self._tokens = SqlTokens(store.database)
         self._policy = policy
         self._passwords = passwords
         self._limits = limits
@@ -128,6 +133,19 @@ class CachedAuthenticator:
     async def by_key(self, key: str) -> Caller:
         known = await self._known(hash_of(key), lambda: self._read_key(key))
         return known.authenticated.caller
+
+    async def by_token(self, tenant_slug: str, token: str) -> Caller:
+        known = await self._known(hash_of(token), lambda: self._read_token(token))
+        caller = known.authenticated.caller
+        if caller.tenant_slug != tenant_slug:
+            raise tokens.refused_token()
+        return caller
+
+    async def create_token(self, login: Login) -> str:
+        return await tokens.create_token(self._store, self._tokens, self._passwords, login=login)
+
+    async def own_tokens(self, caller: Caller) -> Sequence[TokenView]:
+        return await tokens.own_tokens(self._tokens, caller=caller)
 
     async def login(self, login: Login) -> LoggedIn:
         try:
@@ -224,6 +242,15 @@ class CachedAuthenticator:
             note_at=asked_at + self._fresh - session.unseen.total_seconds(),
         )
 
+    async def _read_token(self, token: str) -> _Known:
+        asked_at = self._monotonic()
+        known = await tokens.authenticate_token(self._tokens, self._policy, token=token)
+        return _Known(
+            authenticated=Authenticated(caller=known.caller, csrf=""),
+            until=asked_at + min(self._fresh, known.remaining.total_seconds()),
+            note_at=asked_at,
+        )
+
     async def _read_key(self, key: str) -> _Known:
         asked_at = self._monotonic()
         known = await service.authenticate_key(self._store, key=key)
@@ -245,3 +272,5 @@ def _concerns(change: Change, caller: Caller) -> bool:
             return caller.session_id == change.id
         case Kind.KEY:
             return caller.key_id == change.id
+        case Kind.TOKEN:
+            return caller.token_id == change.id

@@ -17,6 +17,7 @@ class Kind(StrEnum):
     USER = "user"
     SESSION = "session"
     KEY = "key"
+    TOKEN = "token"  # noqa: S105 - a word
 
 
 class Change(NamedTuple):

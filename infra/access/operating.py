@@ -112,6 +112,7 @@ _KEYS = """
 """
 _SWITCH = "SET is_active = $1, version = version + 1, updated_at = now()"
 _END_SESSIONS = "UPDATE sessions SET ended_at = now() WHERE tenant_id = $1 AND user_id = $2 AND ended_at IS NULL"
+_END_TOKENS = "UPDATE tokens SET revoked_at = now() WHERE tenant_id = $1 AND user_id = $2 AND revoked_at IS NULL"
 _ROTATE = """
     INSERT INTO api_keys (
         tenant_id, id, name, key_hash, prefix, last4, scopes, location_ids, created_by, expires_at, rotates_id
@@ -271,7 +272,7 @@ async def rotate_key(
 
 
 async def _end_sessions(connection: Connection, user_id: UUID, *, unless: bool = False) -> None:
-    """End a person's sessions tenant by tenant, and stay bound to one that they are in.
+    """End a person's sessions and tokens tenant by tenant, and stay bound to one that they are in.
 
     The audit trail is a tenant's: what happens to the person next is written into that one's.
     """
@@ -280,6 +281,7 @@ async def _end_sessions(connection: Connection, user_id: UUID, *, unless: bool =
         await bind(connection, tenant["id"])
         if not unless:
             await connection.execute(_END_SESSIONS, tenant["id"], user_id)
+            await connection.execute(_END_TOKENS, tenant["id"], user_id)
         if home is None and await connection.fetchval(
             "SELECT true FROM memberships WHERE tenant_id = $1 AND user_id = $2", tenant["id"], user_id
         ):

@@ -44,7 +44,7 @@ BEGIN = """
 # One of the two waits: the session is there to be ended, or the password is seen to be another one.
 _LOCK = "hashtextextended('password' || {}::text, 0)"
 HOLD_PASSWORD = f"SELECT pg_advisory_xact_lock({_LOCK.format('$1')})"
-_RELY_ON_PASSWORD = f"{ACTING}, pg_advisory_xact_lock_shared({_LOCK.format('$2')})"
+RELY_ON_PASSWORD = f"{ACTING}, pg_advisory_xact_lock_shared({_LOCK.format('$2')})"
 _STILL_KNOWN = "SELECT EXISTS (SELECT FROM users WHERE id = $1 AND password_hash = $2 AND is_active)"
 END = "UPDATE sessions SET ended_at = now() WHERE tenant_id = $1 AND id = $2 AND ended_at IS NULL"
 REPLACE_HASH = "SELECT auth_set_password($1, $2, $3, $4)"
@@ -53,6 +53,8 @@ SESSIONS_SEEN = """
     WHERE tenant_id = $1 AND id = ANY ($2) AND ended_at IS NULL AND seen_at < now()
 """
 KEYS_USED = "UPDATE api_keys SET used_at = now() WHERE tenant_id = $1 AND id = ANY ($2)"
+TOKENS_USED = "UPDATE tokens SET used_at = now() WHERE tenant_id = $1 AND id = ANY ($2)"
+_USED = {Kind.SESSION: SESSIONS_SEEN, Kind.KEY: KEYS_USED, Kind.TOKEN: TOKENS_USED}
 
 _grants = msgspec.json.Decoder(tuple[Grant, ...])
 _rules = msgspec.json.Decoder(tuple[Rule, ...])
@@ -135,7 +137,7 @@ class SqlAccess:
 
     async def begin(self, session: NewSession, *, known_hash: str) -> bool:
         async with self._database.transaction(session.tenant_id) as driver:
-            await driver.execute(_RELY_ON_PASSWORD, _who(session.id), str(session.user_id))
+            await driver.execute(RELY_ON_PASSWORD, _who(session.id), str(session.user_id))
             is_known: bool = await driver.fetchval(_STILL_KNOWN, session.user_id, known_hash)
             if is_known:
                 await begin_session(driver, session)
@@ -147,7 +149,7 @@ class SqlAccess:
             await driver.execute(END, tenant_id, session_id)
 
     async def seen(self, kind: Kind, tenant_id: UUID, ids: Iterable[UUID]) -> None:
-        """Write down that sessions, or keys, were used just now."""
-        statement = SESSIONS_SEEN if kind is Kind.SESSION else KEYS_USED
+        """Write down that sessions, keys or tokens were used just now."""
+        statement = _USED[kind]
         async with self._database.bound(tenant_id) as driver:
             await driver.execute(statement, tenant_id, list(ids))

@@ -232,6 +232,7 @@ ANNOUNCED = {
     "UPDATE users SET name = name || '.' WHERE id = {user}": Kind.USER,
     "UPDATE users SET is_active = NOT is_active WHERE id = {user}": Kind.USER,
     "UPDATE users SET password_hash = 'x' WHERE id = {user}": None,
+    "UPDATE users SET password_changed_at = now() WHERE id = {user}": Kind.USER,
     "UPDATE memberships SET is_active = NOT is_active WHERE user_id = {user}": Kind.USER,
     "DELETE FROM grants WHERE user_id = {user}": Kind.USER,
     "INSERT INTO grants (tenant_id, id, user_id, role) VALUES ({tenant}, {new}, {user}, 'viewer')": Kind.USER,
@@ -245,6 +246,9 @@ ANNOUNCED = {
     "UPDATE api_keys SET used_at = now() WHERE id = {key}": None,
     "UPDATE sessions SET ended_at = now() WHERE id = {session}": Kind.SESSION,
     "UPDATE sessions SET seen_at = now() WHERE id = {session}": None,
+    "UPDATE tokens SET revoked_at = now() WHERE id = {token}": Kind.TOKEN,
+    "UPDATE tokens SET expires_at = now() WHERE id = {token}": Kind.TOKEN,
+    "UPDATE tokens SET used_at = now() WHERE id = {token}": None,
 }
 
 
@@ -261,6 +265,7 @@ async def test_the_database_announces_each_change_of_access_with_its_commit_and_
             Kind.USER: bolt.user_id,
             Kind.KEY: bolt.key_id,
             Kind.SESSION: await admin.fetchval("SELECT id FROM sessions WHERE user_id = $1", bolt.user_id),
+            Kind.TOKEN: await admin.fetchval("SELECT id FROM tokens WHERE user_id = $1", bolt.deputy_id),
         }
         await ear.add_listener("storekeeper_access", lambda *notice: notices.append(str(notice[3])))
         heard: dict[str, list[list[str]]] = {}
