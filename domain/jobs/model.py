@@ -52,6 +52,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     created_by: UUID
     """Who asked for it; the tenant itself, for what its schedule asks for."""
     creator: str
+    permission: str
+    """What they asked with."""
     created_at: datetime
     not_before: datetime
     started_at: datetime | None

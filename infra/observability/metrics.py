@@ -51,6 +51,14 @@ RATE_LEASES = Counter("storekeeper_rate_leases", "Leases of requests from the sh
 RATE_REFUSALS = Counter("storekeeper_rate_refusals", "Requests over a limit", ["whose", "class"])
 OVERLOADS = Counter("storekeeper_overloads", "Requests refused because too many were being answered")
 LOGINS = Counter("storekeeper_logins", "Logins by outcome", ["outcome"])
+JOBS_ENDED = Counter("storekeeper_jobs_ended", "Jobs by type and how they ended", ["type", "state"])
+JOBS_RUNNING = Gauge("storekeeper_jobs_running", "Jobs being done", multiprocess_mode="livesum")
+JOBS_WAITING = Gauge(
+    "storekeeper_jobs_waiting", "Jobs in the queue, when a process last looked", multiprocess_mode="mostrecent"
+)
+JOB_SECONDS = Histogram(
+    "storekeeper_job_seconds", "One attempt at a job", ["type"], buckets=(0.01, 0.1, 1, 10, 60, 300, 1800)
+)
 REFUSALS = Counter(
     "storekeeper_audit_refusals",
     "Refused authorizations: recorded, only counted, or failed to record",

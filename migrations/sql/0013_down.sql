@@ -1,1 +1,3 @@
-SELECT 1;
+DROP TRIGGER tenants_have_schedules ON tenants;
+DROP SCHEMA queue CASCADE;
+DROP TABLE jobs;
