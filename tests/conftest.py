@@ -5,10 +5,11 @@ from collections.abc import Iterator
 import pytest
 
 from infra.postgres import Running
+from tests.demo_lab import demo, demo_source
 from tests.lab import DatabaseUrls, Served, a_cluster, a_database, a_template, serve
 from tests.ledger.promises import pytest_configure, pytest_terminal_summary
 
-__all__ = ["pytest_configure", "pytest_terminal_summary"]
+__all__ = ["demo", "demo_source", "pytest_configure", "pytest_terminal_summary"]
 
 
 @pytest.fixture(scope="session")

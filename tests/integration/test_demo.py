@@ -26,28 +26,22 @@ from infra.access.passwords import Argon2Passwords
 from infra.access.provision import create_tenant, find_tenant
 from infra.availability.matrix import SqlMatrixReads
 from infra.db.pool import Database
-from infra.demo import packed
-from infra.demo.assortment import since
-from infra.demo.load import DemoReport, has_demo, load
+from infra.demo.load import DemoReport, has_demo
 from infra.demo.places import DC, LOCATIONS
 from infra.demo.plan import Plan
 from infra.demo.rows import COLUMNS, DemoDataError, read_csv
 from infra.ledger.verify import verify
 from infra.postgres import Running
+from tests.demo_lab import BATCH, Demo, load_into, write_csv
 from tests.lab import DatabaseUrls, Served, a_database
-from tests.unit.test_demo_data import as_csv, write_sample
-
-BATCH = 1000
+from tests.property.demo_warehouse import a_demo_month, everybody_has_worked
 
 type Fresh = Callable[[], DatabaseUrls]
 
 
 @pytest.fixture(scope="module")
-def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The last two days as a CSV: reading it costs little, and what is in it is real."""
-    _, columns = packed.read(packed.SHIPPED)
-    rows = list(since(packed.from_columns(columns), dt.date(2011, 12, 8)))
-    return write_sample(tmp_path_factory.mktemp("demo"), as_csv(rows))
+def source(demo_source: Path) -> Path:
+    return demo_source
 
 
 @pytest.fixture
@@ -58,9 +52,15 @@ def fresh(cluster: Running, template: str) -> Iterator[Fresh]:
 
 
 @pytest.fixture(scope="module")
-async def loaded(database_urls: DatabaseUrls, source: Path) -> DemoReport:
-    """The module's database, filled once."""
-    return await load_into(database_urls, source)
+def database_urls(cluster: Running, demo: Demo) -> Iterator[DatabaseUrls]:
+    """The module's database, in which the demonstration is."""
+    with a_database(cluster, demo.template) as urls:
+        yield urls
+
+
+@pytest.fixture(scope="module")
+def loaded(demo: Demo) -> DemoReport:
+    return demo.report
 
 
 @pytest.fixture
@@ -68,11 +68,6 @@ async def admin(database_urls: DatabaseUrls) -> AsyncIterator["asyncpg.Connectio
     connection = await asyncpg.connect(database_urls.admin_url)
     yield connection
     await connection.close()
-
-
-async def load_into(urls: DatabaseUrls, source: Path, **options: Any) -> DemoReport:
-    wanted = {"source": source, "days": None, "batch": BATCH, "progress": lambda *_: None, **options}
-    return await load(urls.admin_url, urls.app_url, **wanted)
 
 
 class CutOffError(Exception):
@@ -428,11 +423,11 @@ async def test_a_half_filled_tenant_in_which_others_posted_is_refused(fresh: Fre
 async def test_a_file_without_goods_leaves_no_tenant_behind(fresh: Fresh, tmp_path: Path) -> None:
     urls = fresh()
     head = f"{','.join(COLUMNS)}\n"
-    postage = write_sample(tmp_path, head + "536365,POST,POSTAGE,1,2010-12-01 08:26:00,18.0,17850,France\n")
+    postage = write_csv(tmp_path, head + "536365,POST,POSTAGE,1,2010-12-01 08:26:00,18.0,17850,France\n")
     with pytest.raises(DemoDataError, match="no order lines of goods"):
         await load_into(urls, postage)
     with pytest.raises(DemoDataError, match="no order lines"):
-        await load_into(urls, write_sample(tmp_path, head, "empty.csv"))
+        await load_into(urls, write_csv(tmp_path, head, "empty.csv"))
     assert await find_tenant(urls.admin_url, "demo") is None
 
 
@@ -442,3 +437,14 @@ async def test_a_tenant_of_that_name_that_is_somebody_elses_is_left_alone(fresh:
     with pytest.raises(DemoDataError, match="not the demonstration"):
         await load_into(urls, source)
     assert not await has_demo(urls.admin_url)
+
+
+async def test_after_each_day_of_requests_the_books_the_claims_and_the_dashboards_agree(
+    cluster: Running, demo: Demo
+) -> None:
+    with a_database(cluster, demo.template) as urls:
+        async with a_demo_month(urls) as month:
+            for _ in range(8):
+                await month.day(requests=4)
+
+            await everybody_has_worked(month)

@@ -1,8 +1,6 @@
 """The demonstration's data: the full CSV and the shipped file are two forms of the same rows."""
 
-import csv
 import datetime as dt
-import io
 import lzma
 from itertools import islice
 from pathlib import Path
@@ -13,7 +11,8 @@ from hypothesis import strategies as st
 
 from infra.demo import packed
 from infra.demo.derive import derive
-from infra.demo.rows import COLUMNS, DemoDataError, Row, by_day, day_of, read_csv
+from infra.demo.rows import DemoDataError, Row, by_day, read_csv
+from tests.demo_lab import as_csv, write_csv
 
 SAMPLE = '''\
 InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country
@@ -29,21 +28,8 @@ A563186,B,Adjust bad debt,1,2011-08-12 14:51:00,-11062.06,,United Kingdom
 '''
 
 
-def write_sample(folder: Path, text: str = SAMPLE, name: str = "sample.csv") -> Path:
-    path = folder / name
-    path.write_text(text, encoding="utf-8", newline="")
-    return path
-
-
-def as_csv(rows: list[Row]) -> str:
-    out = io.StringIO()
-    lines = csv.writer(out, lineterminator="\n")
-    lines.writerow(COLUMNS)
-    for row in rows:
-        at = dt.datetime.combine(day_of(row.minute), dt.time()) + dt.timedelta(minutes=row.minute % 1440)
-        price = repr(row.mils / 1000)
-        lines.writerow((row.invoice, row.code, row.description, row.qty, at, price, row.customer, row.country))
-    return out.getvalue()
+def write_sample(folder: Path, text: str = SAMPLE) -> Path:
+    return write_csv(folder, text)
 
 
 def test_a_csv_line_is_read_to_the_letter(tmp_path: Path) -> None:

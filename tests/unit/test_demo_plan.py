@@ -15,7 +15,8 @@ from infra.demo.places import LOCATIONS
 from infra.demo.plan import Batch, Plan, Step
 from infra.demo.rows import DemoDataError, Row, read_csv
 from infra.demo.stock import Lot, StockLine
-from tests.unit.test_demo_data import SAMPLE, as_csv, write_sample
+from tests.demo_lab import as_csv
+from tests.unit.test_demo_data import SAMPLE, write_sample
 
 OUT_OF_RECEIVING = {Kind.ISSUE, Kind.TRANSFER_OUT}
 
