@@ -19,6 +19,7 @@ from domain.access.credentials import (
     hash_of,
     last4_of,
     new_api_key,
+    new_import_token,
     new_invitation_token,
     new_session_token,
     prefix_of,
@@ -171,6 +172,9 @@ async def found_company(admin: "asyncpg.Connection[Any]", slug: str, *, has_docu
             "lotNumber": f"L1-{mark}",
             "otherLotNumber": f"L2-{mark}",
             "sku": f"BOLT-{mark}",
+            "itemName": f"BOLT of {mark}",
+            "binName": f"MAIN-{mark}",
+            "uomName": f"EA of {mark}",
             "rightLotNumber": f"L2-{mark}",
             "rightLotExpiryDate": _expiry().isoformat(),
             "name": "swagger-ui.css",
@@ -203,6 +207,7 @@ async def found_company(admin: "asyncpg.Connection[Any]", slug: str, *, has_docu
         await _put_aside(admin, company, ids[name], location=location, bin_=bin_, item=item)
     user_id = await add_user(admin, company, "admin", email=company.facts["email"])
     company.facts["sessionId"] = str((await begin_session(admin, company, user_id)).id)
+    company.facts["tokenId"] = (await add_token(admin, company, user_id)).partition("|")[0]
     company.facts["userId"] = str(await add_user(admin, company, "viewer"))
     await add_user(admin, company, "viewer", location_id=ids["otherLocationId"])
     now: dt.datetime = await admin.fetchval("SELECT now()")
@@ -640,6 +645,25 @@ async def add_key(
     }
     await insert(admin, "api_keys", row)
     return key
+
+
+async def add_token(admin: "asyncpg.Connection[Any]", company: Company, user_id: UUID) -> str:
+    """A token of the import surface as it is issued for a right password (which has tests of its own)."""
+    token_id = new_id()
+    token = new_import_token(token_id)
+    await bind(admin, company)
+    await admin.execute(
+        """
+        INSERT INTO tokens (tenant_id, id, user_id, token_hash, last4, password_set_at, created_at, expires_at)
+        SELECT $1, $2, id, $4, $5, password_changed_at, now(), now() + interval '1 day' FROM users WHERE id = $3
+        """,
+        company.tenant_id,
+        token_id,
+        user_id,
+        hash_of(token),
+        last4_of(token),
+    )
+    return token
 
 
 def as_bearer(key: str) -> dict[str, str]:
