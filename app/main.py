@@ -8,16 +8,18 @@ from typing import Any
 
 from litestar import Litestar
 
+from app.background import Background, running
 from app.controllers import CONTROLLERS
 from app.http.application import Outside, build
 from app.http.draining import Drained
 from app.http.limits import Bounded
 from app.http.protection import Protected
 from app.http.tracing import QUIET, Traced
-from app.settings import Environment, Settings, load_settings
+from app.settings import Environment, Jobs, Settings, load_settings
 from domain.access.limits import RateClass, Rates, of_account
 from domain.access.rules import SessionLimits
 from domain.errors import not_found
+from domain.jobs.ports import JobHandler
 from infra.access.audit import SqlRefusals
 from infra.access.audit_trail import SqlAuditReader
 from infra.access.authenticator import CachedAuthenticator
@@ -58,6 +60,11 @@ from infra.expiry.disposal import DisposalSqlWork
 from infra.expiry.expired import SqlExpiredReader
 from infra.expiry.gs1 import Gs1ElementStrings
 from infra.expiry.trace import SqlTraceReader
+from infra.jobs.actors import SqlActors
+from infra.jobs.attempts import SqlAttempts
+from infra.jobs.handlers import system_handlers
+from infra.jobs.runner import Runner
+from infra.jobs.worker import JobWorker
 from infra.ledger.answers import SqlAnswers
 from infra.ledger.candidates import SqlIssueReads
 from infra.ledger.counts import CountSqlWork
@@ -317,7 +324,8 @@ def _lifespan(
             await authenticator.start()
             app.state.authenticator = authenticator
             try:
-                yield
+                async with running(backgrounds(database, settings) if settings.jobs is Jobs.INSIDE else ()):
+                    yield
             finally:
                 await followups.finish()
                 await authenticator.stop()
@@ -325,6 +333,21 @@ def _lifespan(
             await database.close()
 
     return lifespan
+
+
+def backgrounds(database: Database, settings: Settings) -> Sequence[Background]:
+    """What a process does beside answering, or what a worker does alone."""
+    assert settings.database_url is not None
+    policy = LazyPolicy(SqlAccess(database))
+    handlers: Mapping[str, JobHandler] = {**system_handlers(database)}
+    worker = JobWorker(
+        settings.database_url,
+        Runner(SqlAttempts(database), SqlActors(database, policy), handlers),
+        as_role=APP_ROLE,
+        hands=settings.job_hands,
+        heartbeat=timedelta(seconds=settings.job_lost_seconds),
+    )
+    return (worker,)
 
 
 async def _trouble(database: Database) -> str | None:

@@ -14,6 +14,7 @@ from msgspec import Meta
 
 PREFIX = "STOREKEEPER_"
 _EMBEDDED_CONNECTIONS = 90  # of its 100, so that migrations, a shell and superusers still get in
+_BESIDE_THE_POOL = 2  # of each worker: one hears of changes of access, one takes up jobs
 
 
 class SettingsError(ValueError):
@@ -40,6 +41,11 @@ class RateLimits(StrEnum):
     AUTO = "auto"
     ON = "on"
     OFF = "off"
+
+
+class Jobs(StrEnum):
+    INSIDE = "inside"
+    OUTSIDE = "outside"
 
 
 class LogLevel(StrEnum):
@@ -140,6 +146,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         int,
         Meta(ge=1, le=1_000_000, description="lines that may wait to be posted in a worker; more is answered 503"),
     ] = 10_000
+
+    jobs: Annotated[
+        Jobs,
+        Meta(description="where background jobs are done: `inside` what serves, or only in `storekeeper work`"),
+    ] = Jobs.INSIDE
+    job_hands: Annotated[int, Meta(ge=2, le=32, description="jobs that a process does at a time")] = 2
+    job_lost_seconds: Annotated[
+        int,
+        Meta(ge=1, le=3_600, description="silence after which the process of a job counts as dead"),
+    ] = 30
+    night_hour: Annotated[
+        int, Meta(ge=0, le=23, description="hour of the day, UTC, in which nightly work is begun")
+    ] = 2
 
     def __repr__(self) -> str:
         return f"Settings({shown(self)})"
@@ -280,11 +299,11 @@ def _refuse_contradictions(settings: Settings) -> None:
         raise SettingsError(
             f"{variable('trusted_proxies')} must be addresses or networks with commas between them: {wrong}."
         ) from None
-    connections = settings.workers * settings.pool_size
+    connections = settings.workers * (settings.pool_size + _BESIDE_THE_POOL)
     if settings.database_url is None and connections > _EMBEDDED_CONNECTIONS:
         raise SettingsError(
-            f"{variable('workers')} times {variable('pool_size')} is {connections} database connections, and the "
-            f"embedded server has {_EMBEDDED_CONNECTIONS} for them."
+            f"{variable('workers')} times {variable('pool_size')} and {_BESIDE_THE_POOL} is {connections} "
+            f"database connections, and the embedded server has {_EMBEDDED_CONNECTIONS} for them."
         )
 
 

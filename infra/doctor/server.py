@@ -125,8 +125,8 @@ async def checksums(connection: Connection, _: Surroundings) -> Finding:
 
 
 async def connections(connection: Connection, around: Surroundings) -> Finding:
-    # One more a worker listens for changes of access.
-    needed = around.workers * (around.pool_size + 1)
+    # One more a worker listens for changes of access, and one takes up jobs.
+    needed = around.workers * (around.pool_size + 2)
     room = await connection.fetchval(_ROOM_FOR)
     message = f"Workers: {around.workers}; together they take up to {needed} connections of {room}"
     advice = "Lower STOREKEEPER_WORKERS or STOREKEEPER_POOL_SIZE, or raise the server's max_connections."

@@ -117,11 +117,11 @@ async def test_clocks_that_disagree_are_told(
     assert (await finding("clock", admin, around)).verdict == verdict
 
 
-@pytest.mark.parametrize(("workers", "verdict"), [(4, "OK"), (30, "WARN"), (64, "FAIL")])
+@pytest.mark.parametrize(("workers", "verdict"), [(4, "OK"), (27, "WARN"), (64, "FAIL")])
 async def test_more_connections_than_there_are_is_told(
     admin: Connection, around: Surroundings, workers: int, verdict: str
 ) -> None:
-    many = msgspec.structs.replace(around, workers=workers)  # of 9 connections each, and 300 less 3
+    many = msgspec.structs.replace(around, workers=workers)  # of 10 connections each, and 300 less 3
 
     assert (await finding("connections", admin, many)).verdict == verdict
 

@@ -113,8 +113,8 @@ REFUSALS = [
     ),
     pytest.param(
         {"STOREKEEPER_WORKERS": "8", "STOREKEEPER_POOL_SIZE": "16"},
-        "STOREKEEPER_WORKERS times STOREKEEPER_POOL_SIZE is 128 database connections, and the embedded server "
-        "has 90 for them.",
+        "STOREKEEPER_WORKERS times STOREKEEPER_POOL_SIZE and 2 is 144 database connections, and the embedded "
+        "server has 90 for them.",
         id="more connections than the embedded server has",
     ),
 ]
