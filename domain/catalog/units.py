@@ -46,6 +46,15 @@ def convert(
     factor = factor_between(from_uom_id, to_uom_id, product_id=product_id, conversions=conversions)
     if factor is None:
         raise FieldError((at, "there is no conversion between these units"))
+    return scaled(quantity, factor, at=at)
+
+
+def scaled(quantity: Decimal, factor: Fraction, *, at: str = "quantity") -> Decimal:
+    """So many times the quantity, exactly.
+
+    Raises:
+        FieldError: the result has more than four places or too many digits.
+    """
     exact = Fraction(quantity) * factor
     in_places = exact * 10**QUANTITY_PLACES
     if in_places.denominator != 1:

@@ -137,7 +137,8 @@ class RowOutcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RowError(msgspec.Struct, frozen=True, kw_only=True):
-    row: int
+    row: int | None
+    """None of a record that a refresh could not take away."""
     message: str
 
 
@@ -152,7 +153,7 @@ class ImportResult(msgspec.Struct, frozen=True, kw_only=True):
     updated: int
     unchanged: int
     deleted: int = 0
-    """Of a refresh: records that were not in the upload and had stock."""
+    """Of a refresh: records that were not in the upload."""
     failed: int
     is_applied: bool
     """False of a dry run, and where a bad row or the safety stop kept everything back."""
@@ -173,7 +174,7 @@ class ImportResult(msgspec.Struct, frozen=True, kw_only=True):
         return [
             RowError(row=outcome.row, message=message)
             for outcome in self.rows
-            if outcome.action is Action.ERROR and outcome.row is not None
+            if outcome.action is Action.ERROR
             for message in outcome.messages
         ]
 

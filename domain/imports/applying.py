@@ -1,0 +1,91 @@
+"""From what was judged to the ledger and the layers."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from domain.errors import ContentionError, DomainError, Reason
+from domain.imports.facts import LayerChange, LayerWrite
+from domain.imports.judging import Book
+from domain.imports.ports import ImportWork
+from domain.ledger.model import Entry, Kind, Posted, Posting
+from domain.values import plain
+
+SOURCE = "IMPORT"
+"""The source type of postings; the source is the job."""
+SHORT_MAX = 1_000
+RACED = frozenset({Reason.POSITION_FROZEN, Reason.INACTIVE, Reason.NOT_FOUND, Reason.QUANTITY_OUT_OF_RANGE})
+"""What the ledger refuses though it was looked at: it changed in between, and is looked at again."""
+
+
+def entry_of(book: Book, kind: Kind, *, reason_code_id: UUID | None = None) -> Entry:
+    """The difference of one line."""
+    if book.line_id is not None:
+        return Entry(kind=kind, line_id=book.line_id, delta=book.delta, reason_code_id=reason_code_id)
+    place = book.place
+    return Entry(
+        kind=kind,
+        product_id=place.product_id,
+        location_id=place.location_id,
+        bin_id=place.bin_id,
+        lot_id=place.lot_id,
+        delta=book.delta,
+        reason_code_id=reason_code_id,
+    )
+
+
+async def post(work: ImportWork, posting: Posting) -> Posted:
+    """Post what was judged under locks.
+
+    Raises:
+        ContentionError: master data changed in between; judged again, it becomes a row's error.
+    """
+    try:
+        return await work.post_bulk(posting)
+    except DomainError as refused:
+        if refused.reason in RACED:
+            message = "What is imported was changed at this moment; try again"
+            raise ContentionError(Reason.UNAVAILABLE, message, retryAfter=1) from refused
+        raise
+
+
+async def write_layers(
+    work: ImportWork, job_id: UUID, changes: Sequence[LayerChange]
+) -> list[tuple[UUID, LayerChange]]:
+    """Write changes of layers; each with its line, which may have been made only now."""
+    unknown = {change.place for change in changes if change.line_id is None}
+    made = await work.lines_of(list(unknown)) if unknown else {}
+    layers = [(change.line_id or made[change.place], change) for change in changes]
+    await work.write_layers(
+        [
+            LayerWrite(
+                line_id=line_id,
+                day=change.day,
+                before=change.before,
+                after=change.after,
+                job_id=job_id,
+            )
+            for line_id, change in layers
+        ]
+    )
+    return layers
+
+
+async def tell_shortages(work: ImportWork, posting_id: UUID, moved: Sequence[Book]) -> None:
+    """An event for what is claimed or held of these lines and no longer there."""
+    short = [book for book in moved if book.delta < 0 and book.on_hand < book.claimed]
+    if not short:
+        return
+    lines = [
+        {
+            "lineId": book.line_id,
+            "productMasterId": book.place.product_id,
+            "locationId": book.place.location_id,
+            "onHand": plain(book.on_hand),
+            "claimed": plain(book.claimed),
+            "shortage": plain(book.claimed - book.on_hand),
+        }
+        for book in short[:SHORT_MAX]
+    ]
+    locations = sorted({book.place.location_id for book in short})
+    payload = {"postingId": posting_id, "total": len(short), "lines": lines}
+    await work.record("inventory.short.v1", "posting", posting_id, payload, locations=locations)

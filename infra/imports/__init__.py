@@ -1,0 +1,1 @@
+"""Imports in PostgreSQL: a handful of statements, however many the records."""
