@@ -127,15 +127,15 @@ class CachedAuthenticator:
         self._passwords.close()
 
     async def by_session(self, token: str) -> Authenticated:
-        known = await self._known(hash_of(token), lambda: self._read_session(token))
+        known = await self._known(_remembered_as(Kind.SESSION, token), lambda: self._read_session(token))
         return known.authenticated
 
     async def by_key(self, key: str) -> Caller:
-        known = await self._known(hash_of(key), lambda: self._read_key(key))
+        known = await self._known(_remembered_as(Kind.KEY, key), lambda: self._read_key(key))
         return known.authenticated.caller
 
     async def by_token(self, tenant_slug: str, token: str) -> Caller:
-        known = await self._known(hash_of(token), lambda: self._read_token(token))
+        known = await self._known(_remembered_as(Kind.TOKEN, token), lambda: self._read_token(token))
         caller = known.authenticated.caller
         if caller.tenant_slug != tenant_slug:
             raise tokens.refused_token()
@@ -260,6 +260,11 @@ class CachedAuthenticator:
             until=asked_at + min(self._fresh, remaining),
             note_at=asked_at,
         )
+
+
+def _remembered_as(kind: Kind, secret: str) -> bytes:
+    """What is remembered of one kind of credential opens nothing as another kind."""
+    return kind.encode() + hash_of(secret)
 
 
 def _concerns(change: Change, caller: Caller) -> bool:
