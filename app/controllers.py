@@ -4,7 +4,12 @@ from collections.abc import Sequence
 
 from litestar.types import ControllerRouterHandler
 
+from app.import_api.imports import ImportController
+from app.import_api.inventory import ImportInventoryController
 from app.import_api.tokens import TokenController
+from app.integrations_api.inventory import IntegrationInventoryController
+from app.integrations_api.locations import IntegrationLocationController
+from app.integrations_api.products import IntegrationProductController
 from app.session_api.abc_classes import AbcController
 from app.session_api.adjustments import AdjustmentController
 from app.session_api.admin_keys import AdminKeyController
@@ -31,10 +36,12 @@ from app.session_api.destructions import DestructionController
 from app.session_api.documents import DocumentController
 from app.session_api.events import EventsController
 from app.session_api.expired import ExpiredController
+from app.session_api.field_mappings import FieldMappingController
 from app.session_api.holds import ExceptionController, HoldController
 from app.session_api.inventory import InventoryController
 from app.session_api.invitations import InvitationController
 from app.session_api.issues import IssueController
+from app.session_api.jobs import JobController
 from app.session_api.levels import LevelController
 from app.session_api.lot_control import LotControlController
 from app.session_api.lot_correction import LotCorrectionController
@@ -97,11 +104,18 @@ CONTROLLERS: Sequence[ControllerRouterHandler] = (
     DocumentController,
     ExpiredController,
     EventsController,
+    FieldMappingController,
     ExceptionController,
     HoldController,
+    IntegrationInventoryController,
+    IntegrationLocationController,
+    IntegrationProductController,
+    ImportController,
+    ImportInventoryController,
     InventoryController,
     InvitationController,
     IssueController,
+    JobController,
     LevelController,
     LocationController,
     LotControlController,

@@ -19,6 +19,7 @@ from app.settings import Environment, Jobs, Settings, load_settings
 from domain.access.limits import RateClass, Rates, of_account
 from domain.access.rules import SessionLimits
 from domain.errors import not_found
+from domain.imports.running import job_handlers
 from domain.jobs.ports import JobHandler
 from infra.access.audit import SqlRefusals
 from infra.access.audit_trail import SqlAuditReader
@@ -60,10 +61,16 @@ from infra.expiry.disposal import DisposalSqlWork
 from infra.expiry.expired import SqlExpiredReader
 from infra.expiry.gs1 import Gs1ElementStrings
 from infra.expiry.trace import SqlTraceReader
+from infra.imports.reads import SqlImportReads
+from infra.imports.work import ImportSqlWork
+from infra.integrations.mappings import CachedMappings, MappingSqlWork, SqlMappingReads
+from infra.integrations.queries import CodedSqlWork, SqlIntegrationReads
+from infra.integrations.work import SettingSqlWork
 from infra.jobs.actors import SqlActors
 from infra.jobs.attempts import SqlAttempts
 from infra.jobs.handlers import system_handlers
 from infra.jobs.runner import Runner
+from infra.jobs.work import JobSqlWork, SqlJobReads
 from infra.jobs.worker import JobWorker
 from infra.ledger.answers import SqlAnswers
 from infra.ledger.candidates import SqlIssueReads
@@ -226,6 +233,7 @@ def ports(
         "begin_catalog": beginning(database, SqlCatalogWork),
         "begin_channels": beginning(database, SqlChannelWork),
         "begin_claims": beginning(database, ClaimSqlWork),
+        "begin_coded": beginning(database, CodedSqlWork),
         "begin_count_plans": beginning(database, PlanSqlWork),
         "begin_planned_counts": beginning(database, PlannedSqlWork),
         "begin_count_tasks": beginning(database, TaskSqlWork),
@@ -235,11 +243,15 @@ def ports(
         "begin_generating": beginning(database, GeneratingSqlWork),
         "begin_holds": beginning(database, HoldSqlWork),
         "begin_disposal": beginning(database, DisposalSqlWork),
+        "begin_jobs": beginning(database, JobSqlWork),
+        "begin_imports": beginning(database, ImportSqlWork),
         "begin_lots": beginning(database, LotPostingSqlWork),
+        "begin_mappings": beginning(database, MappingSqlWork),
         "begin_put_away": beginning(database, PutAwaySqlWork),
         "begin_receiving": beginning(database, ReceivingSqlWork),
         "begin_stocklists": beginning(database, StocklistSqlWork),
         "begin_supplies": beginning(database, ReceivingSqlWork),
+        "begin_setting": beginning(database, SettingSqlWork),
         "begin_settings": beginning(database, SqlSettingsWork),
         "begin_people": beginning(database, SqlPeopleWork),
         "begin_replenishment": beginning(database, ReplenishmentSqlWork),
@@ -268,12 +280,17 @@ def ports(
         "goods_reads": SqlGoodsReads(database),
         "hold_reads": SqlHoldReads(database),
         "history": SqlMovementReader(database),
+        "integration_reads": SqlIntegrationReads(database),
+        "import_reads": SqlImportReads(database),
         "invitations": SqlInvitations(database),
         "issue_reads": SqlIssueReads(database),
+        "job_reads": SqlJobReads(database),
         "ledger": GroupedLedger(database, queue_limit=queue_limit),
         "login_throttle": SqlLoginThrottle(database, of_account(free_guesses)) if free_guesses else NoThrottle(),
         "lot_control": SqlLotControl(database),
         "lot_move_reads": SqlLotMoveReads(database),
+        "mapping_reads": SqlMappingReads(database),
+        "mappings": CachedMappings(database, listener=revocations),
         "pending_reads": SqlPendingReads(database),
         "people": SqlPeopleReads(database),
         "policy": policy,
@@ -339,7 +356,10 @@ def backgrounds(database: Database, settings: Settings) -> Sequence[Background]:
     """What a process does beside answering, or what a worker does alone."""
     assert settings.database_url is not None
     policy = LazyPolicy(SqlAccess(database))
-    handlers: Mapping[str, JobHandler] = {**system_handlers(database)}
+    handlers: Mapping[str, JobHandler] = {
+        **system_handlers(database),
+        **job_handlers(beginning(database, ImportSqlWork)),
+    }
     worker = JobWorker(
         settings.database_url,
         Runner(SqlAttempts(database), SqlActors(database, policy), handlers),

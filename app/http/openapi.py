@@ -14,7 +14,7 @@ from litestar.plugins import OpenAPISchemaPlugin
 from litestar.typing import FieldDefinition
 
 from app.http.surfaces import Surface, surface_at
-from app.http.wire import encode
+from app.http.wire import Unread, encode
 from domain.catalog.model import Factor
 from domain.values import Quantity
 
@@ -34,10 +34,17 @@ class QuantitySchema(OpenAPISchemaPlugin):
     @staticmethod
     @override
     def is_plugin_supported_type(value: Any) -> bool:
+        if isinstance(value, type) and issubclass(value, Unread):
+            return True
         return value is Quantity or value is Factor or value is Decimal
 
     @override
     def to_openapi_schema(self, field_definition: FieldDefinition, schema_creator: Any) -> Schema:
+        if field_definition.is_subclass_of(Unread):
+            shape: Schema = schema_creator.for_field_definition(
+                FieldDefinition.from_annotation(field_definition.annotation.shape)
+            )
+            return shape
         if field_definition.annotation is Decimal:
             return Schema(type=OpenAPIType.NUMBER)
         if field_definition.annotation is Factor:

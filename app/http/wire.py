@@ -55,6 +55,18 @@ class SnakeBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     scanned: ClassVar[frozenset[str]] = frozenset()
 
 
+class Unread(msgspec.Struct, frozen=True):
+    """A body that its handler reads by itself, as what its names mean, or what is wrong with it, depends.
+
+    It is JSON, no name stands twice in one object, and it is not too deep; its texts are as they were sent.
+    """
+
+    shape: ClassVar[Any]
+    """What the document shows."""
+
+    raw: Any
+
+
 class SnakeAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """A response body of those surfaces."""
 
@@ -159,6 +171,10 @@ def decode(body: bytes, wanted: Any) -> Any:
     """
     try:
         plain = _plain.decode(body)
+        if isinstance(wanted, type) and issubclass(wanted, Unread):
+            _refuse_depth(plain, 0)
+            _refuse_repetition(body, plain)
+            return wanted(plain)
         raw = _cleaned(plain, "", 0, getattr(wanted, "scanned", _NOTHING))
         _refuse_repetition(body, plain)
         return msgspec.convert(raw, wanted, strict=True, dec_hook=dec_hook)
@@ -166,6 +182,26 @@ def decode(body: bytes, wanted: Any) -> Any:
         raise _field_error(str(problem)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
         raise FieldError(("", f"is not valid JSON: {str(problem)[:200]}")) from None
+
+
+def converted[T](plain: Any, wanted: type[T]) -> T:
+    """What was read of a body as the type that is wanted, its texts trimmed and NFC-normalised.
+
+    Raises:
+        FieldError: it is not what is wanted; the path of the first problem is named.
+    """
+    try:
+        return msgspec.convert(_cleaned(plain, "", 0, _NOTHING), wanted, strict=True, dec_hook=dec_hook)
+    except msgspec.ValidationError as problem:
+        raise _field_error(str(problem)) from None
+
+
+def _refuse_depth(value: Any, depth: int) -> None:
+    if depth > DEEPEST:
+        raise FieldError(("", f"is nested deeper than {DEEPEST} levels"))
+    if isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            _refuse_depth(item, depth + 1)
 
 
 def dec_hook(wanted: type, value: Any) -> Any:

@@ -1,5 +1,6 @@
 """API keys: `/api/admin/api-keys`."""
 
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from http import HTTPStatus
@@ -15,7 +16,7 @@ from app.http.acts import once
 from app.http.paging import Pagination
 from app.http.routes import route
 from app.http.wire import Answer, Body, Json, Text200, Version
-from app.session_api.admin_roles import BeginRights, LocationIds, Permissions, RightsUnit
+from app.session_api.admin_roles import BeginRights, LocationIds, RightsUnit
 from app.session_api.auth import NO_STORE
 from app.session_api.catalog import (
     DEFAULT_LIMIT,
@@ -33,11 +34,16 @@ from domain.access.keys import OVERLAP_LONGEST_HOURS, Told, change_key, create_k
 from domain.access.model import Act, Permission
 from domain.access.ports import Policy, Revocations
 from domain.access.rights import KeyFacts, KeyFilter, KeyView, RightsReads
+from domain.access.rules import WILDCARDS
 from domain.errors import Reason
 
 SHOWN_NOW = "This is the only time that the key is shown: keep it now"
 SHOWN_BEFORE = "The key was shown once, with the first answer to this request; if that is lost, rotate the key"
 
+type KeyScopes = Annotated[
+    list[Annotated[str, Meta(pattern=f"^({'|'.join(re.escape(scope) for scope in (*Permission, *WILDCARDS))})$")]],
+    Meta(min_length=1, max_length=len(Permission) + len(WILDCARDS)),
+]
 type When = Annotated[datetime, Meta(tz=True)]
 type Hours = Annotated[int, Meta(ge=0, le=OVERLAP_LONGEST_HOURS)]
 
@@ -46,7 +52,7 @@ class CreateKey(Body, frozen=True, kw_only=True):
     """`locationIds` null, or left out, is all locations; without `expiresAt` the key does not end by itself."""
 
     name: Text200
-    scopes: Permissions
+    scopes: KeyScopes
     location_ids: LocationIds | None = None
     expires_at: When | None = None
 
@@ -55,7 +61,7 @@ class ChangeKey(Body, frozen=True, kw_only=True):
     """What is left out stays; `locationIds` null is all locations, `expiresAt` null is never."""
 
     name: Text200 | UnsetType = UNSET
-    scopes: Permissions | UnsetType = UNSET
+    scopes: KeyScopes | UnsetType = UNSET
     location_ids: LocationIds | UnsetType | None = UNSET
     expires_at: When | UnsetType | None = UNSET
     expected_version: Version

@@ -109,6 +109,17 @@ async def rotate_key(
     return await _added(work, act, facts, rotates_id=key_id)
 
 
+async def held_key(work: RightsWork, policy: Policy, *, act: Act, key_id: UUID) -> StoredKey:
+    """A key that has not ended, locked, to be changed by somebody who can do all that it can.
+
+    Raises:
+        DomainError: NOT_FOUND, LOCATION_DENIED, PERMISSION_DENIED; INVALID_TRANSITION, it has ended.
+    """
+    act, stored = await _open(work, policy, act, key_id)
+    require_cover(act.caller.rights, stored.facts.rights)
+    return stored
+
+
 async def _added(work: RightsWork, act: Act, facts: KeyFacts, *, rotates_id: UUID | None = None) -> Told:
     id_, key = new_id(), new_api_key()
     await work.add_key(

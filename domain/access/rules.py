@@ -16,6 +16,15 @@ from domain.errors import DomainError, Reason
 _EMAIL_LONGEST = 320
 _ROLE = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 _PERMISSIONS = {str(permission): permission for permission in Permission}
+WILDCARDS = ("integrations.*", "integrations.inventory.*", "integrations.locations.*", "integrations.products.*")
+"""Scopes that stand for all permissions that begin so, also for those that are still to come."""
+_OF_SCOPES: Mapping[str, tuple[Permission, ...]] = {
+    **{name: (permission,) for name, permission in _PERMISSIONS.items()},
+    **{
+        wildcard: tuple(p for name, p in _PERMISSIONS.items() if name.startswith(wildcard.removesuffix("*")))
+        for wildcard in WILDCARDS
+    },
+}
 ADMINISTRATION = frozenset({Permission.ADMIN_APIKEYS, Permission.ADMIN_SETTINGS, Permission.ADMIN_USERS})
 """What an admin holds everywhere; a tenant always keeps somebody who holds all of it."""
 
@@ -46,7 +55,7 @@ def rights_of_grants(
 def rights_of_scopes(scopes: Iterable[str], location_ids: Iterable[UUID] | None) -> dict[Permission, Scope]:
     """What an API key may do: its scopes, all of them at the key's locations. An unknown scope is none."""
     scope = None if location_ids is None else frozenset(location_ids)
-    return {_PERMISSIONS[name]: scope for name in scopes if name in _PERMISSIONS}
+    return {permission: scope for name in scopes for permission in _OF_SCOPES.get(name, ())}
 
 
 def lacking(held: Mapping[Permission, Scope], wanted: Mapping[Permission, Scope]) -> tuple[Permission, ...]:

@@ -15,6 +15,7 @@ from litestar import Litestar
 from litestar.handlers import HTTPRouteHandler
 
 from app.http.openapi import document
+from app.http.surfaces import Surface
 from app.main import litestar_app
 from app.settings import Settings
 
@@ -39,6 +40,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     method: str
     path: str
     """As the document writes it: `/api/products/{product_id}`."""
+    surface: Surface
     summary: str | None
     permissions: tuple[str, ...] | None
     """None for a public one."""
@@ -118,13 +120,15 @@ def all_operations() -> tuple[Operation, ...]:
             id=str(handler.operation_id),
             method=method,
             path=path,
+            surface=Surface(handler.opt.get("surface", Surface.SESSION)),
             summary=handler.summary,
             permissions=None if handler.opt.get("public") else tuple(handler.opt.get("permissions") or ()),
             example=handler.opt.get("example"),
             query=handler.opt.get("query") or {},
             document=paths.get(path, {}).get(method.lower(), {}),
         )
-        for method, path, handler in handlers()
+        for method, bare, handler in handlers()
+        for path in [bare if bare in paths or f"{bare}/" not in paths else f"{bare}/"]
         if not OF_THE_FRAMEWORK.fullmatch(path)
     ]
     return tuple(sorted(found, key=lambda o: (o.path, o.method)))
