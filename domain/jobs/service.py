@@ -3,7 +3,10 @@
 from typing import Protocol
 from uuid import UUID
 
+import msgspec
+
 from domain.access.model import Act
+from domain.catalog.views import Page, Window
 from domain.errors import DomainError, Reason, not_found
 from domain.jobs.model import Job, JobState
 from domain.jobs.rules import WORKFLOW, JobAction, JobFacts, sees_all
@@ -23,6 +26,36 @@ class JobWork(Protocol):
     async def try_again(self, job: Job) -> Job:
         """Put it back into the queue, with its attempts before it."""
         ...
+
+
+class JobFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which jobs to list; None is any."""
+
+    created_by: UUID | None = None
+    state: JobState | None = None
+    type: str | None = None
+    is_dead: bool | None = None
+
+
+class JobReads(Protocol):
+    """Jobs to read."""
+
+    async def page(self, tenant_id: UUID, wanted: JobFilter, window: Window) -> Page[Job]:
+        """The newest first."""
+        ...
+
+    async def one(self, tenant_id: UUID, job_id: UUID, *, created_by: UUID | None) -> Job:
+        """A job, if it is of who is named; None is anybody.
+
+        Raises:
+            DomainError: NOT_FOUND.
+        """
+        ...
+
+
+def whose(act: Act) -> UUID | None:
+    """Whose jobs a caller is shown: their own; None, everybody's, to who administers the tenant."""
+    return None if sees_all(act.caller) else act.caller.principal_id
 
 
 async def cancel_job(work: JobWork, *, act: Act, job_id: UUID, expected_version: int | None) -> Job:
@@ -56,7 +89,7 @@ def allowed(job: Job, act: Act) -> list[JobAction]:
 
 async def _held(work: JobWork, act: Act, job_id: UUID, expected_version: int | None) -> Job:
     job = await work.job_for_change(job_id)
-    if job is None or not (sees_all(act.caller) or job.created_by == act.caller.principal_id):
+    if job is None or whose(act) not in {None, job.created_by}:
         raise not_found("job")
     if expected_version is not None and expected_version != job.version:
         raise DomainError(

@@ -32,7 +32,7 @@ from infra.access.passwords import hash_password
 from infra.db.pool import BIND
 from infra.db.work import encoded
 from infra.ledger.post import post
-from tests.e2e.api.facts import FURNISH, MORE_ELSEWHERE, MORE_SYNONYMS
+from tests.e2e.api.facts import ALWAYS, FURNISH, MORE_ELSEWHERE, MORE_SYNONYMS
 from tests.ledger.builders import an_act
 
 PASSWORD = "correct horse battery staple"
@@ -215,7 +215,7 @@ async def found_company(admin: "asyncpg.Connection[Any]", slug: str, *, has_docu
     company.facts["nextWeek"] = (now + dt.timedelta(days=7)).isoformat()
     await _invite(admin, company, ids, user_id, until=now + dt.timedelta(days=1))
     await _delegate(admin, company, ids["delegationId"], user_id, since=now - dt.timedelta(days=1))
-    for furnish in FURNISH if has_documents else ():
+    for furnish in (*ALWAYS, *FURNISH) if has_documents else ALWAYS:
         company.facts.update(await furnish(admin, company.tenant_id, company.facts))
     for name, place in (("apiKeyId", "locationId"), ("elsewhereApiKeyId", "otherLocationId")):
         await add_key(admin, company, ["inventory.read"], location_ids=[ids[place]], key_id=ids[name])

@@ -15,6 +15,7 @@ from tests.e2e.api.facts import (
     count_plans,
     count_resolution,
     cycle_counts,
+    jobs,
     put_away,
     replenishment,
     stock_requests,
@@ -24,6 +25,8 @@ from tests.e2e.api.facts import (
 
 type Furnish = Callable[["asyncpg.Connection[Any]", UUID, Mapping[str, str]], Awaitable[dict[str, str]]]
 
+ALWAYS: tuple[Furnish, ...] = (jobs.furnish,)
+"""Cheap enough to be there for every test."""
 FURNISH: tuple[Furnish, ...] = (
     count_plans.furnish,
     count_resolution.furnish,
