@@ -64,9 +64,15 @@ type Begin[W: Work] = Callable[[Act], AbstractAsyncContextManager[W]]
 
 
 async def once[W: Work, T](
-    begin: Begin[W], act: Act, do: Callable[[W], Awaitable[T]], *, status: int = HTTPStatus.OK
+    begin: Begin[W],
+    act: Act,
+    do: Callable[[W], Awaitable[T]],
+    *,
+    status: int | Callable[[T], int] = HTTPStatus.OK,
 ) -> Json[T]:
     """Do it in one transaction, and under an idempotency key only once.
+
+    The status may depend on what came of it: what is returned is committed, whichever it is.
 
     The outcome is stored with the effect: the answer, or the refusal if it was a business refusal (409), so that a
     retry cannot turn one into the other. Costs five round trips and the statements of `do`; without a key, three.
@@ -80,28 +86,32 @@ async def once[W: Work, T](
     return await _once(begin, act, do, status=status)
 
 
-async def _once[W: Work, T](begin: Begin[W], act: Act, do: Callable[[W], Awaitable[T]], *, status: int) -> Json[T]:
+async def _once[W: Work, T](
+    begin: Begin[W], act: Act, do: Callable[[W], Awaitable[T]], *, status: int | Callable[[T], int]
+) -> Json[T]:
     if act.idempotency is None:
         async with begin(act) as work:
-            return Json(await do(work), status_code=status)
+            done = await do(work)
+        return Json(done, status_code=status(done) if callable(status) else status)
     refused: DomainError | None = None
     async with begin(act) as work:
         stored = await work.claim(act)
         if stored is not None:
             return _replayed(*stored)
-        body = b""
+        body, code = b"", HTTPStatus.OK.value
         try:
             async with work.savepoint():
-                body = encode(await do(work))
+                done = await do(work)
+                body, code = encode(done), status(done) if callable(status) else status
         except DomainError as error:
             surface = surface_at(act.operation.partition(" ")[2])
             if status_of(error, surface) != HTTPStatus.CONFLICT:
                 raise
-            refused, status, body = error, HTTPStatus.CONFLICT, encode(body_of(error, surface))
-        await work.remember(act, status, body)
+            refused, code, body = error, HTTPStatus.CONFLICT, encode(body_of(error, surface))
+        await work.remember(act, code, body)
     if refused is not None:
         raise refused
-    return _raw(body, status)
+    return _raw(body, code)
 
 
 def _replayed(status: int, body: bytes) -> Json[Any]:
