@@ -72,6 +72,8 @@ from app.session_api.supplies import SupplyController
 from app.session_api.transfer_bins import TransferBinController
 from app.session_api.transfers import TransferController
 from app.session_api.units import ConversionController, UomController
+from app.session_api.webhook_deliveries import WebhookDeliveryController
+from app.session_api.webhooks import WebhookController
 
 CONTROLLERS: Sequence[ControllerRouterHandler] = (
     AbcController,
@@ -147,4 +149,6 @@ CONTROLLERS: Sequence[ControllerRouterHandler] = (
     TransferController,
     TokenController,
     UomController,
+    WebhookController,
+    WebhookDeliveryController,
 )

@@ -21,6 +21,7 @@ from domain.access.rules import SessionLimits
 from domain.errors import not_found
 from domain.imports.running import job_handlers
 from domain.jobs.ports import JobHandler
+from domain.webhooks.addresses import AddressRules
 from infra.access.audit import SqlRefusals
 from infra.access.audit_trail import SqlAuditReader
 from infra.access.authenticator import CachedAuthenticator
@@ -116,6 +117,11 @@ from infra.stock_requests.work import StockRequestSqlWork
 from infra.transfers.bins import SqlTransferBins
 from infra.transfers.queries import SqlTransferQueries
 from infra.transfers.work import TransferSqlWork
+from infra.webhooks.courier import HttpCourier
+from infra.webhooks.dispatcher import Dispatcher
+from infra.webhooks.reads import SqlWebhookReads
+from infra.webhooks.testing import SqlTestCalls
+from infra.webhooks.work import WebhookSqlWork
 
 __all__ = [
     "access_tools",
@@ -195,6 +201,7 @@ def litestar_app(settings: Settings) -> Litestar:
         followups=followups,
         queue_limit=settings.posting_queue_limit,
         free_guesses=settings.login_free_guesses,
+        webhook_rules=settings.webhook_rules,
     )
     return build(CONTROLLERS, named, outside)
 
@@ -221,6 +228,7 @@ def ports(
     followups: BackorderFollowups | None = None,
     queue_limit: int = 10_000,
     free_guesses: int = 5,
+    webhook_rules: AddressRules | None = None,
 ) -> Mapping[str, object]:
     """The areas' ports under the names that handlers ask for."""
     policy = LazyPolicy(SqlAccess(database))
@@ -260,6 +268,7 @@ def ports(
         "begin_requests": beginning(database, StockRequestSqlWork),
         "begin_tokens": beginning(database, SqlTokenWork),
         "begin_transfers": beginning(database, TransferSqlWork),
+        "begin_webhooks": beginning(database, WebhookSqlWork),
         "catalog": SqlCatalogQueries(database),
         "channel_drilldown": SqlDrillReads(database),
         "channel_matrix": SqlMatrixReads(database),
@@ -312,6 +321,9 @@ def ports(
         "supply_queries": SqlSupplyQueries(database),
         "transfer_bins": SqlTransferBins(database),
         "transfer_queries": SqlTransferQueries(database),
+        "webhook_reads": SqlWebhookReads(database),
+        "webhook_rules": webhook_rules or AddressRules(),
+        "webhook_tests": SqlTestCalls(database, HttpCourier(webhook_rules or AddressRules())),
     }
 
 
@@ -367,7 +379,7 @@ def backgrounds(database: Database, settings: Settings) -> Sequence[Background]:
         hands=settings.job_hands,
         heartbeat=timedelta(seconds=settings.job_lost_seconds),
     )
-    return (worker,)
+    return (worker, Dispatcher(database, policy, settings.webhook_rules))
 
 
 async def _trouble(database: Database) -> str | None:

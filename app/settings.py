@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
+from domain.webhooks.addresses import AddressRules
+
 PREFIX = "STOREKEEPER_"
 _EMBEDDED_CONNECTIONS = 90  # of its 100, so that migrations, a shell and superusers still get in
 _BESIDE_THE_POOL = 2  # of each worker: one hears of changes of access, one takes up jobs
@@ -151,6 +153,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Jobs,
         Meta(description="where background jobs are done: `inside` what serves, or only in `storekeeper work`"),
     ] = Jobs.INSIDE
+    webhook_private_addresses: Annotated[
+        str,
+        Meta(
+            description="whether webhooks may lead to addresses that are not public: `refused`, `allowed`, or the "
+            "networks that they may lead to, with commas"
+        ),
+    ] = "refused"
     job_hands: Annotated[int, Meta(ge=2, le=32, description="jobs that a process does at a time")] = 2
     job_lost_seconds: Annotated[
         int,
@@ -175,6 +184,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def proxies(self) -> tuple[IPv4Network | IPv6Network, ...]:
         """The networks whose word on where a request comes from is taken."""
         return tuple(ip_network(text.strip()) for text in (self.trusted_proxies or "").split(",") if text.strip())
+
+    @property
+    def webhook_rules(self) -> AddressRules:
+        """Where webhooks may lead to."""
+        return AddressRules.of(self.webhook_private_addresses, https_only=self.is_production)
 
     @property
     def url(self) -> str:
@@ -298,6 +312,13 @@ def _refuse_contradictions(settings: Settings) -> None:
     except ValueError as wrong:
         raise SettingsError(
             f"{variable('trusted_proxies')} must be addresses or networks with commas between them: {wrong}."
+        ) from None
+    try:
+        settings.webhook_rules  # noqa: B018 - reading it checks it
+    except ValueError as wrong:
+        raise SettingsError(
+            f"{variable('webhook_private_addresses')} must be refused, allowed, or networks with commas between "
+            f"them: {wrong}."
         ) from None
     connections = settings.workers * (settings.pool_size + _BESIDE_THE_POOL)
     if settings.database_url is None and connections > _EMBEDDED_CONNECTIONS:

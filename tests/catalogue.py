@@ -33,6 +33,7 @@ DEFINERS = {
     "login_guessed_right": AUTH,
     "product_search": AUTH,
     "rate_lease": AUTH,
+    "webhook_due": AUTH,
 }
 """The only functions that run with another's rights, and whose."""
 

@@ -73,7 +73,7 @@ async def settle(admin_url: str, database: Database, slug: str) -> Neighbour:
     try:
         await connection.execute(BIND, str(tenant_id))
         await _promise(connection, neighbour, posted)
-        for table, row in (*_asked_for(neighbour), *_listed(neighbour)):
+        for table, row in (*_asked_for(neighbour), *_listed(neighbour), *_called(neighbour)):
             await insert(connection, table, {"tenant_id": tenant_id, **row})
     finally:
         await connection.close()
@@ -357,8 +357,38 @@ async def _promise(connection: "asyncpg.Connection[Any]", of: Neighbour, posted:
             {"id": new_id(), "line_id": line, **place, "position": 1, "terms": "{}", "drift": Decimal(0)},
         ),
     ]
+    rows += _imported(of, line)
     for table, row in rows:
         await insert(connection, table, {"tenant_id": of.tenant_id, **row})
+
+
+def _imported(of: Neighbour, line: UUID) -> list[tuple[str, dict[str, object]]]:
+    """An import with all that is kept of one."""
+    job = {"job_id": new_id()}
+    day = {"date_filled": datetime(2026, 1, 1, tzinfo=UTC).date()}
+    counts = ("total", "created", "updated", "unchanged", "deleted", "failed")
+    words = ("item_name", "bin_name", "lot_name", "date_filled", "quantity", "uom", "messages")
+    return [
+        ("fill_layers", {**job, **day, "line_id": line, "quantity": Decimal(1)}),
+        (
+            "imports",
+            {
+                **job,
+                "type": "inventory-import",
+                "description": "I",
+                "options": "{}",
+                "is_applied": False,
+                "is_dry_run": False,
+                "message": "M",
+                "actor_id": of.user_id,
+                "actor": "Clerk",
+                **dict.fromkeys(counts, 0),
+            },
+        ),
+        ("import_rows", {**job, "n": 0, "action": "error", **dict.fromkeys(words, "")}),
+        ("import_layers", {**job, **day, "line_id": line}),
+        ("import_files", {**job, "name": "a.csv", "content": b"a"}),
+    ]
 
 
 def _asked_for(of: Neighbour) -> list[tuple[str, dict[str, object]]]:
@@ -432,6 +462,42 @@ def _listed(of: Neighbour) -> list[tuple[str, dict[str, object]]]:
         (
             "stocklist_lines",
             {"stocklist_id": stocklist, "product_id": of.product_id, "position": 1, "maximum": Decimal(5)},
+        ),
+    ]
+
+
+def _called(of: Neighbour) -> list[tuple[str, dict[str, object]]]:
+    """A webhook with all that hangs on one."""
+    webhook = new_id()
+    event = {"webhook_id": webhook, "position": 1, "type": "inventory.opened.v1"}
+    return [
+        (
+            "webhooks",
+            {
+                "id": webhook,
+                "url": "https://erp.example/",
+                "user_id": of.user_id,
+                "maker": "Clerk",
+                "state": "PAUSED",
+                "paused_reason": "BY_HAND",
+            },
+        ),
+        ("webhook_secrets", {"webhook_id": webhook, "id": new_id(), "secret": "whsec_none"}),
+        ("webhook_cursors", {"webhook_id": webhook, "position": 1}),
+        (
+            "webhook_deliveries",
+            {
+                **event,
+                "id": new_id(),
+                "entity_type": "posting",
+                "entity_id": new_id(),
+                "keys": [],
+                "state": "DEAD",
+            },
+        ),
+        (
+            "webhook_attempts",
+            {**event, "id": new_id(), "message_id": "msg", "attempt": 1, "outcome": "DEAD", "duration_ms": 1},
         ),
     ]
 

@@ -1,7 +1,6 @@
 """What happened, in order: `/api/events`, as pages or as a stream that stays open."""
 
 from collections.abc import AsyncGenerator, Sequence
-from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -17,7 +16,8 @@ from app.http.wire import Answer, Json, encode
 from app.session_api.inventory import LocationId
 from domain.access.model import Act, Permission
 from domain.errors import DomainError, FieldError, Reason
-from domain.events.feed import Event, EventFeed, FeedWanted, hidden_from, shown
+from domain.events.catalogue import TYPES, EventType
+from domain.events.feed import Event, EventFeed, FeedWanted, HappenedEvent, hidden_from, told
 
 DEFAULT_LIMIT, LIMIT_MAX = 100, 1_000
 TEXT_LENGTH = 100
@@ -30,25 +30,18 @@ STREAMS_MAX = 100
 POSITION_DIGITS = 18
 
 
-class HappenedEvent(Answer, frozen=True, kw_only=True):
-    """One event. `data` is the thing as it was after what happened; its fields depend on `type`."""
-
-    position: int
-    type: str
-    entity_type: str
-    entity_id: UUID
-    location_ids: Sequence[UUID]
-    occurred_at: datetime
-    request_id: str | None
-    data: Any
-
-
 class EventPage(Answer, frozen=True, kw_only=True):
     """`next` is what to send as `after` for the next page; once it equals `head` nothing more has happened."""
 
     data: Sequence[HappenedEvent]
     next: int
     head: int
+
+
+class EventTypes(Answer, frozen=True, kw_only=True):
+    """By name. `example` is what `data` of such an event looks like; fields may come to it, none go."""
+
+    data: Sequence[EventType]
 
 
 class EventsController(Controller):
@@ -119,8 +112,20 @@ class EventsController(Controller):
             )
             return streamed  # type: ignore[no-any-return] # the other shape of the same answer
         found = await event_feed.read(wanted)
-        rows = [_told(event, wanted) for event in found.events]
+        rows = [told(event, wanted.scope) for event in found.events]
         return Json(EventPage(data=rows, next=found.next, head=found.head))
+
+    @route(
+        "GET",
+        "/types",
+        operation="listEventTypes",
+        summary="List the types of events",
+        permissions=Permission.EVENTS_READ,
+        description="Every type that there is, when it is written, what its `entityId` is the id of, and a true "
+        "example. `optional` names what is not always there.",
+    )
+    async def types(self) -> Json[EventTypes]:
+        return Json(EventTypes(data=tuple(TYPES.values())))
 
 
 def _position(text: str) -> int:
@@ -152,19 +157,5 @@ async def _stream(request: Request[Any, Any, Any], feed: EventFeed, wanted: Feed
 
 
 def _message(event: Event, wanted: FeedWanted) -> bytes:
-    told = encode(_told(event, wanted))
-    return b"id: %d\nevent: %s\ndata: %s\n\n" % (event.position, event.type.encode(), told)
-
-
-def _told(event: Event, wanted: FeedWanted) -> HappenedEvent:
-    here = [place for place in event.location_ids if wanted.scope is None or place in wanted.scope]
-    return HappenedEvent(
-        position=event.position,
-        type=event.type,
-        entity_type=event.entity_type,
-        entity_id=event.entity_id,
-        location_ids=here,
-        occurred_at=event.recorded_at,
-        request_id=event.request_id,
-        data=shown(event.payload, wanted.scope),
-    )
+    data = encode(told(event, wanted.scope))
+    return b"id: %d\nevent: %s\ndata: %s\n\n" % (event.position, event.type.encode(), data)

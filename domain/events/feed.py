@@ -6,7 +6,7 @@ nothing will ever appear before it (infra/decisions/0002).
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
@@ -34,6 +34,19 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     recorded_at: datetime
     request_id: str | None
     payload: Any
+
+
+class HappenedEvent(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """One event as readers are shown it. `data` is the thing as it was after what happened, by its `type`."""
+
+    position: int
+    type: str
+    entity_type: str
+    entity_id: UUID
+    location_ids: Sequence[UUID]
+    occurred_at: datetime
+    request_id: str | None
+    data: Any
 
 
 class FeedWanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,6 +90,20 @@ class EventFeed(Protocol):
 def hidden_from(caller: Caller) -> frozenset[str]:
     """The areas that a reader of events may not see."""
     return frozenset(area for area, permission in GUARDED.items() if not caller.allows(permission))
+
+
+def told(event: Event, scope: Scope) -> HappenedEvent:
+    """An event as a reader with this scope is shown it."""
+    return HappenedEvent(
+        position=event.position,
+        type=event.type,
+        entity_type=event.entity_type,
+        entity_id=event.entity_id,
+        location_ids=[place for place in event.location_ids if scope is None or place in scope],
+        occurred_at=event.recorded_at,
+        request_id=event.request_id,
+        data=shown(event.payload, scope),
+    )
 
 
 def shown(payload: Any, scope: Scope) -> Any:

@@ -67,7 +67,7 @@ class SqlEventFeed(EventFeed):
                 wanted.location_id,
             )
         head = rows[0]["head"]
-        events = tuple(_event(row) for row in rows if row["position"] is not None)
+        events = tuple(event_of(row) for row in rows if row["position"] is not None)
         looked_at = max(wanted.after, min(head, wanted.after + REACH))
         is_full = len(events) == wanted.limit
         return Feed(events=events, next=events[-1].position if is_full else looked_at, head=head)
@@ -110,7 +110,7 @@ class _Tail:
             await asyncio.sleep(EVERY)
 
 
-def _event(row: Any) -> Event:
+def event_of(row: Any) -> Event:
     return Event(
         position=row["position"],
         type=row["type"],

@@ -50,6 +50,9 @@ OF_THE_LEDGER = {
     "transfer_picks": "follows from the ledger, and from the steps of the transfer's history",
     "transfer_receipts": "only added to: it is the record",
     "stock_totals": "follows from the ledger",
+    "webhook_attempts": "a log itself",
+    "webhook_cursors": "how far the sending has come",
+    "webhook_deliveries": "what the sending has not done yet",
 }
 """Tables whose changes leave no row in the log, and why."""
 COUNTERS = {"version", "line_count", "counted_count", "waived_count", "variance_count", "accurate_count"}
