@@ -1,5 +1,7 @@
 """The composition root: the one place that names adapters and hands them to what needs ports."""
 
+import asyncio
+import signal
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -15,7 +17,7 @@ from app.http.draining import Drained
 from app.http.limits import Bounded
 from app.http.protection import Protected
 from app.http.tracing import QUIET, Traced
-from app.settings import Environment, Jobs, Settings, load_settings
+from app.settings import Environment, Jobs, Schedules, Settings, load_settings
 from domain.access.limits import RateClass, Rates, of_account
 from domain.access.rules import SessionLimits
 from domain.errors import not_found
@@ -71,6 +73,7 @@ from infra.jobs.actors import SqlActors
 from infra.jobs.attempts import SqlAttempts
 from infra.jobs.handlers import system_handlers
 from infra.jobs.runner import Runner
+from infra.jobs.schedules import Scheduler
 from infra.jobs.work import JobSqlWork, SqlJobReads
 from infra.jobs.worker import JobWorker
 from infra.ledger.answers import SqlAnswers
@@ -134,13 +137,16 @@ __all__ = [
     "delete_database",
     "examine",
     "has_demo",
+    "list_jobs",
     "load_demo",
     "migrate",
     "prune_audit",
     "refuse_unfit_database",
+    "run_job",
     "start_database",
     "stop_database",
     "verify_ledger",
+    "work",
 ]
 
 
@@ -173,15 +179,8 @@ async def refuse_unfit_database(settings: Settings) -> None:
 
 def litestar_app(settings: Settings) -> Litestar:
     assert settings.database_url is not None
-    url = settings.database_url
-    database = Database(
-        url,
-        size=settings.pool_size,
-        statement_timeout_ms=settings.statement_timeout_ms,
-        lock_timeout_ms=settings.lock_timeout_ms,
-        acquire_timeout=settings.pool_wait_ms / 1000,
-    )
-    listener = AccessListener(url, as_role=APP_ROLE)
+    database = _database(settings)
+    listener = AccessListener(settings.database_url, as_role=APP_ROLE)
     followups = BackorderFollowups(database)
     outside = Outside(
         refusal=refusal,
@@ -204,6 +203,17 @@ def litestar_app(settings: Settings) -> Litestar:
         webhook_rules=settings.webhook_rules,
     )
     return build(CONTROLLERS, named, outside)
+
+
+def _database(settings: Settings) -> Database:
+    assert settings.database_url is not None
+    return Database(
+        settings.database_url,
+        size=settings.pool_size,
+        statement_timeout_ms=settings.statement_timeout_ms,
+        lock_timeout_ms=settings.lock_timeout_ms,
+        acquire_timeout=settings.pool_wait_ms / 1000,
+    )
 
 
 def _rates(settings: Settings) -> Rates:
@@ -369,7 +379,7 @@ def backgrounds(database: Database, settings: Settings) -> Sequence[Background]:
     assert settings.database_url is not None
     policy = LazyPolicy(SqlAccess(database))
     handlers: Mapping[str, JobHandler] = {
-        **system_handlers(database),
+        **system_handlers(database, policy),
         **job_handlers(beginning(database, ImportSqlWork)),
     }
     worker = JobWorker(
@@ -379,7 +389,9 @@ def backgrounds(database: Database, settings: Settings) -> Sequence[Background]:
         hands=settings.job_hands,
         heartbeat=timedelta(seconds=settings.job_lost_seconds),
     )
-    return (worker, Dispatcher(database, policy, settings.webhook_rules))
+    scheduler = Scheduler(database, night_hour=settings.night_hour)
+    regular = (scheduler,) if settings.schedules is Schedules.ON else ()
+    return (worker, *regular, Dispatcher(database, policy, settings.webhook_rules))
 
 
 async def _trouble(database: Database) -> str | None:
@@ -452,6 +464,43 @@ async def prune_audit(
     if tenant is not None and tenant_id is None:
         raise not_found("tenant", tenant=tenant)
     return await prune(_admin(settings), tenant_id, progress)
+
+
+async def work(settings: Settings) -> None:
+    """Do background jobs until told to stop."""
+    assert settings.database_url is not None
+    start_tracing()
+    told = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told.set)
+    database = _database(settings)
+    await patiently(database.open)
+    try:
+        async with running(backgrounds(database, settings)):
+            await told.wait()
+    finally:
+        await database.close()
+
+
+async def list_jobs(
+    settings: Settings, *, tenant: str, state: str | None, dead: bool, limit: int
+) -> Sequence[Any]:
+    """A tenant's jobs, the newest first."""
+    from infra.jobs import operating  # noqa: PLC0415 - only this command needs it
+
+    assert settings.database_url is not None
+    return await operating.list_jobs(
+        settings.database_url, _admin(settings), tenant=tenant, state=state, dead=dead, limit=limit
+    )
+
+
+async def run_job(settings: Settings, *, tenant: str, type_: str) -> Any:
+    """Ask for a tenant's regular work now."""
+    from infra.jobs import operating  # noqa: PLC0415 - only this command needs it
+
+    assert settings.database_url is not None
+    return await operating.run_job(settings.database_url, _admin(settings), tenant=tenant, type_=type_)
 
 
 def access_tools() -> Any:

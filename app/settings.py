@@ -50,6 +50,11 @@ class Jobs(StrEnum):
     OUTSIDE = "outside"
 
 
+class Schedules(StrEnum):
+    ON = "on"
+    OFF = "off"
+
+
 class LogLevel(StrEnum):
     DEBUG = "debug"
     INFO = "info"
@@ -165,6 +170,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         int,
         Meta(ge=1, le=3_600, description="silence after which the process of a job counts as dead"),
     ] = 30
+    schedules: Annotated[
+        Schedules, Meta(description="regular work of all tenants: sweeps, nightly checks; `off` asks for none")
+    ] = Schedules.ON
     night_hour: Annotated[
         int, Meta(ge=0, le=23, description="hour of the day, UTC, in which nightly work is begun")
     ] = 2

@@ -15,6 +15,7 @@ from app.cli.ledger import demo, ledger
 from app.cli.serving import run, serve
 from app.cli.tenants import tenant
 from app.cli.users import user
+from app.cli.work import jobs, work
 from app.settings import SettingsError, load_settings, shown, table
 from domain.errors import DomainError, Reason
 
@@ -47,7 +48,7 @@ def storekeeper() -> None:
     """A stock ledger that cannot be oversold, served over HTTP."""
 
 
-for command in (audit, run, serve, migrate, demo, ledger, db, tenant, user, key, doctor):
+for command in (audit, run, serve, work, jobs, migrate, demo, ledger, db, tenant, user, key, doctor):
     storekeeper.add_command(command)
 for command in (backup, restore, prune):
     db.add_command(command)
