@@ -32,7 +32,7 @@ from infra.access.passwords import hash_password
 from infra.db.pool import BIND
 from infra.db.work import encoded
 from infra.ledger.post import post
-from tests.e2e.api.facts import ALWAYS, FURNISH, MORE_ELSEWHERE, MORE_SYNONYMS
+from tests.e2e.api.facts import ALWAYS, MORE_ELSEWHERE, MORE_SYNONYMS, furnishing
 from tests.ledger.builders import an_act
 
 PASSWORD = "correct horse battery staple"
@@ -155,8 +155,13 @@ class Company(msgspec.Struct, frozen=True, kw_only=True):
         return frozenset(text.encode() for text in {self.mark, str(self.tenant_id), *ids})
 
 
-async def found_company(admin: "asyncpg.Connection[Any]", slug: str, *, has_documents: bool = True) -> Company:
-    """Make one, with stock, history, people and keys, and documents in their states; the same shape each time."""
+async def found_company(
+    admin: "asyncpg.Connection[Any]", slug: str, *, has_documents: bool = True, about: str | None = None
+) -> Company:
+    """Make one, with stock, history, people and keys, and documents in their states; the same shape each time.
+
+    `about` is an address: only what its routes need is made then.
+    """
     mark = f"{slug}{secrets.token_hex(4)}"
     ids = {name: new_id() for name in _IDS}
     company = Company(
@@ -173,7 +178,7 @@ async def found_company(admin: "asyncpg.Connection[Any]", slug: str, *, has_docu
             "otherLotNumber": f"L2-{mark}",
             "sku": f"BOLT-{mark}",
             "itemName": f"BOLT of {mark}",
-            "binName": f"MAIN-{mark}",
+            "binName": f"MAIN of {mark}",
             "uomName": f"EA of {mark}",
             "rightLotNumber": f"L2-{mark}",
             "rightLotExpiryDate": _expiry().isoformat(),
@@ -215,7 +220,7 @@ async def found_company(admin: "asyncpg.Connection[Any]", slug: str, *, has_docu
     company.facts["nextWeek"] = (now + dt.timedelta(days=7)).isoformat()
     await _invite(admin, company, ids, user_id, until=now + dt.timedelta(days=1))
     await _delegate(admin, company, ids["delegationId"], user_id, since=now - dt.timedelta(days=1))
-    for furnish in (*ALWAYS, *FURNISH) if has_documents else ALWAYS:
+    for furnish in furnishing(about) if has_documents else ALWAYS:
         company.facts.update(await furnish(admin, company.tenant_id, company.facts))
     for name, place in (("apiKeyId", "locationId"), ("elsewhereApiKeyId", "otherLocationId")):
         await add_key(admin, company, ["inventory.read"], location_ids=[ids[place]], key_id=ids[name])

@@ -1,6 +1,7 @@
 """Programs that speak the import surface, as raw as they are: an address, a token, requests."""
 
 import json
+import time
 from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
@@ -11,6 +12,8 @@ import msgspec
 
 from tests.e2e.api.company import Company, add_token, add_user
 
+PATIENCE = 90
+"""Seconds that a job is waited for where everything else is busy."""
 COLUMNS = ("item_name", "bin_name", "lot_name", "date_filled", "quantity", "uom")
 ALL = {"allow_record_creation": True, "allow_record_update": True, "should_continue_on_error": False}
 EXACT = {"headers_match_exactly": True, **ALL}
@@ -105,6 +108,21 @@ def csv_of(*records: Mapping[str, object], columns: tuple[str, ...] = COLUMNS) -
 def _cell(value: object) -> str:
     text = str(value)
     return '"' + text.replace('"', '""') + '"' if any(char in text for char in ',"\r\n') else text
+
+
+def finished(program: Program, job_id: str) -> dict[str, Any]:
+    """The status of a job when it has ended: asked for again and again, as programs do."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        answer = program.get(f"imports/status/{job_id}")
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["message"] == "Job status retrieved successfully"
+        content: dict[str, Any] = answer.json()["content"]
+        if content["status"] in {"completed", "failed"}:
+            return content
+        assert content["status"] in {"pending", "processing"}
+        assert time.monotonic() < deadline, f"the job has not ended in {PATIENCE} s: {content}"
+        time.sleep(0.05)
 
 
 def message_of(answer: httpx.Response) -> str:
