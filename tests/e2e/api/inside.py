@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 from app.http.draining import Drained
 from app.http.tracing import Traced
 from app.main import litestar_app
-from app.settings import Settings
+from app.settings import Schedules, Settings
 from infra.observability.requests import request_id
 from tests.lab import DatabaseUrls
 
@@ -33,7 +33,8 @@ class Inside(msgspec.Struct, frozen=True, kw_only=True):
 
 @asynccontextmanager
 async def inside(urls: DatabaseUrls) -> AsyncGenerator[Inside]:
-    app = litestar_app(Settings(database_url=urls.app_url, pool_size=4))
+    settings = Settings(database_url=urls.app_url, pool_size=4, schedules=Schedules.OFF)
+    app = litestar_app(settings)
     traced = Traced(Drained(app), request_id=request_id, observe=lambda *_: None)
     no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
     transport = httpx.ASGITransport(app=traced)
