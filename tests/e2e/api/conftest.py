@@ -11,7 +11,7 @@ import pytest
 
 from infra.postgres import Running
 from tests.e2e.api.company import Company, found_company
-from tests.e2e.api.operations import needs_documents
+from tests.e2e.api.operations import walked_by
 from tests.lab import DatabaseUrls, Served, a_database, serve
 
 type Connection = asyncpg.Connection[Any]
@@ -20,7 +20,7 @@ type Connection = asyncpg.Connection[Any]
 class Founding(Protocol):
     """Makes another company."""
 
-    async def __call__(self, *, has_documents: bool = True) -> Company: ...
+    async def __call__(self, *, has_documents: bool = True, about: str | None = None) -> Company: ...
 
 
 WALKERS = ("test_bodies", "test_hostile", "test_schemathesis")
@@ -54,15 +54,17 @@ async def admin(urls: DatabaseUrls) -> AsyncGenerator[Connection]:
 def found(admin: Connection) -> Founding:
     """Makes another company."""
 
-    async def founding(*, has_documents: bool = True) -> Company:
-        return await found_company(admin, f"company-{next(_numbers)}", has_documents=has_documents)
+    async def founding(*, has_documents: bool = True, about: str | None = None) -> Company:
+        return await found_company(admin, f"company-{next(_numbers)}", has_documents=has_documents, about=about)
 
     return founding
 
 
 @pytest.fixture
 async def company(request: pytest.FixtureRequest, found: Founding) -> Company:
-    return await found(has_documents=needs_documents(request, otherwise=request.module.__name__.endswith(WALKERS)))
+    address = walked_by(request)
+    is_walker = request.module.__name__.endswith(WALKERS)
+    return await found(has_documents=is_walker or address is not None, about=address)
 
 
 @pytest.fixture(scope="package")

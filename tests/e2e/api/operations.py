@@ -21,14 +21,6 @@ from app.settings import Settings
 
 OF_THE_FRAMEWORK = re.compile(r"/openapi(/.*)?")
 """Where the framework would show its own pages; ours are /openapi.json and /docs."""
-OF_DOCUMENTS = (
-    "/api/inventory/cycle-count",
-    "/api/inventory/put-away",
-    "/api/inventory/replenishment",
-    "/api/inventory/transfers",
-    "/api/stock-requests",
-    "/api/stocklists",
-)
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _NOWHERE = "postgresql://nobody@127.0.0.1:1/none"
 
@@ -58,11 +50,6 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
         return self.method in SAFE
 
     @property
-    def is_about_documents(self) -> bool:
-        """Whether it needs the documents of the warehouse to be there."""
-        return self.path.startswith(OF_DOCUMENTS)
-
-    @property
     def shape(self) -> tuple[str, str]:
         """The method and path whatever its parameters are called."""
         return self.method, shape_of(self.path)
@@ -77,12 +64,11 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
         return [p for p in self.document.get("parameters", ()) if p["in"] == place]
 
 
-def needs_documents(request: pytest.FixtureRequest, *, otherwise: bool) -> bool:
-    """Whether a test walks a route that needs documents; to make them takes four times as long as all else."""
+def walked_by(request: pytest.FixtureRequest) -> str | None:
+    """The address that a test walks, if it is one."""
     given = request.node.callspec.params.values() if hasattr(request.node, "callspec") else ()
-    walked = [one.path if isinstance(one, Operation) else one for one in given]
-    paths = [one for one in walked if isinstance(one, str) and one.startswith("/")]
-    return any(path.startswith(OF_DOCUMENTS) for path in paths) if paths else otherwise
+    paths = [one.path if isinstance(one, Operation) else one for one in given]
+    return next((path for path in paths if isinstance(path, str) and path.startswith("/")), None)
 
 
 def shape_of(path: str) -> str:

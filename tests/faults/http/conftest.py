@@ -9,7 +9,7 @@ import pytest
 
 from infra.postgres import Running
 from tests.e2e.api.company import Company, found_company
-from tests.e2e.api.operations import needs_documents
+from tests.e2e.api.operations import walked_by
 from tests.lab import DatabaseUrls, Served, a_database, serve
 
 type Connection = asyncpg.Connection[Any]
@@ -18,7 +18,7 @@ type Connection = asyncpg.Connection[Any]
 class Founding(Protocol):
     """Makes another company."""
 
-    async def __call__(self, *, has_documents: bool = True) -> Company: ...
+    async def __call__(self, *, has_documents: bool = True, about: str | None = None) -> Company: ...
 
 
 _numbers = itertools.count(1)
@@ -46,12 +46,12 @@ async def admin(urls: DatabaseUrls) -> AsyncGenerator[Connection]:
 
 @pytest.fixture(scope="package")
 def found(admin: Connection) -> Founding:
-    async def founding(*, has_documents: bool = True) -> Company:
-        return await found_company(admin, f"fault-{next(_numbers)}", has_documents=has_documents)
+    async def founding(*, has_documents: bool = True, about: str | None = None) -> Company:
+        return await found_company(admin, f"fault-{next(_numbers)}", has_documents=has_documents, about=about)
 
     return founding
 
 
 @pytest.fixture
 async def company(request: pytest.FixtureRequest, found: Founding) -> Company:
-    return await found(has_documents=needs_documents(request, otherwise=True))
+    return await found(about=walked_by(request))

@@ -47,7 +47,7 @@ async def shown() -> AsyncGenerator[None]:
 async def test_what_is_sent_many_times_at_once_is_done_once(
     *, server: Served, admin: Connection, found: Founding, operation: Operation, clients: int
 ) -> None:
-    company, twin = [await found(has_documents=operation.is_about_documents) for _ in range(2)]
+    company, twin = [await found(about=operation.path) for _ in range(2)]
     headers, twin_headers = [await a_caller(admin, one, operation) for one in (company, twin)]
     sent = keyed(operation, company, headers, "the-key")
 
@@ -69,7 +69,7 @@ async def test_what_is_sent_many_times_at_once_is_done_once(
 async def test_a_key_stands_for_one_request_of_one_caller_on_one_route(
     server: Served, admin: Connection, found: Founding, operation: Operation
 ) -> None:
-    company, stranger = [await found(has_documents=operation.is_about_documents) for _ in range(2)]
+    company, stranger = [await found(about=operation.path) for _ in range(2)]
     headers, colleague = [await a_caller(admin, company, operation, other=other) for other in (False, True)]
     strange = await a_caller(admin, stranger, operation)
     others = [other for other in mutating() if other.id != operation.id and other.body_schema is not None]
@@ -174,7 +174,7 @@ async def test_while_a_request_runs_its_repetition_is_told_so(
 
     calls = {}
     for operation in (o for o in mutating() if o.id in operations):
-        company = await found()
+        company = await found(about=operation.path)
         calls[operation.id] = told(operation, company, await a_caller(admin, company, operation))
     answers = dict(zip(calls, await asyncio.gather(*calls.values()), strict=True))
 

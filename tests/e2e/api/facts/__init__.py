@@ -15,37 +15,55 @@ from tests.e2e.api.facts import (
     count_plans,
     count_resolution,
     cycle_counts,
+    integrations,
     jobs,
     put_away,
     replenishment,
     stock_requests,
     stocklists,
     transfers,
+    webhooks,
 )
 
 type Furnish = Callable[["asyncpg.Connection[Any]", UUID, Mapping[str, str]], Awaitable[dict[str, str]]]
 
-ALWAYS: tuple[Furnish, ...] = (jobs.furnish,)
+ALWAYS: tuple[Furnish, ...] = (integrations.furnish, jobs.furnish)
 """Cheap enough to be there for every test."""
-FURNISH: tuple[Furnish, ...] = (
-    count_plans.furnish,
-    count_resolution.furnish,
-    cycle_counts.furnish,
-    put_away.furnish,
-    replenishment.furnish,
-    stock_requests.furnish,
-    stocklists.furnish,
-    transfers.furnish,
-)
+_COUNTS = (count_plans.furnish, count_resolution.furnish, cycle_counts.furnish)
+_REQUESTS = (stock_requests.furnish, stocklists.furnish)
+DOCUMENTS: Mapping[str, tuple[Furnish, ...]] = {
+    "/api/inventory/cycle-count": _COUNTS,
+    "/api/inventory/put-away": (put_away.furnish,),
+    "/api/inventory/replenishment": (replenishment.furnish, transfers.furnish),
+    "/api/inventory/transfers": (transfers.furnish,),
+    "/api/stock-requests": _REQUESTS,
+    "/api/stocklists": _REQUESTS,
+    "/api/webhooks": (webhooks.furnish,),
+}
+"""What the routes behind an address need. It takes much longer than all else, so nobody gets what they do not."""
+
+
+def furnishing(address: str | None) -> tuple[Furnish, ...]:
+    """All that the routes at an address need, or, without one, that any of them does."""
+    needed = [some for start, some in DOCUMENTS.items() if address is None or address.startswith(start)]
+    return (*ALWAYS, *dict.fromkeys(one for some in needed for one in some))
+
+
 MORE_ELSEWHERE: tuple[tuple[str, str], ...] = (
     *put_away.ELSEWHERE,
     *count_plans.ELSEWHERE,
     *count_resolution.ELSEWHERE,
     *cycle_counts.ELSEWHERE,
+    *integrations.ELSEWHERE,
     *replenishment.ELSEWHERE,
     *stock_requests.ELSEWHERE,
     *stocklists.ELSEWHERE,
     *transfers.ELSEWHERE,
+    *webhooks.ELSEWHERE,
 )
-MORE_SYNONYMS: dict[str, str] = {**stock_requests.SYNONYMS, **transfers.SYNONYMS}
+MORE_SYNONYMS: dict[str, str] = {
+    **integrations.SYNONYMS,
+    **stock_requests.SYNONYMS,
+    **transfers.SYNONYMS,
+}
 """Names of ids in routes that mean what a fact of another name says."""
