@@ -101,7 +101,7 @@ class WebhookDeliveryController(Controller):
         summary="Send a dead letter again",
         permissions=Permission.WEBHOOKS_WRITE,
         description="Under the id that it had, as if it had never been tried.",
-        errors=[Reason.NOT_FOUND],
+        errors=[Reason.NOT_FOUND, Reason.LOCATION_DENIED],
     )
     async def redeliver(
         self,
@@ -124,7 +124,7 @@ class WebhookDeliveryController(Controller):
         permissions=Permission.WEBHOOKS_WRITE,
         description="Signed like all others, of type `webhook.test.v1`, made at once, paused or not; what came of "
         "it is the answer. Nothing is tried again, and an Idempotency-Key is not kept.",
-        errors=[Reason.NOT_FOUND],
+        errors=[Reason.NOT_FOUND, Reason.LOCATION_DENIED],
         heavy=True,
     )
     async def test(
@@ -133,7 +133,7 @@ class WebhookDeliveryController(Controller):
         act: NamedDependency[SkipValidation[Act]],
         webhook_tests: NamedDependency[SkipValidation[TestCalls]],
     ) -> Json[AttemptData]:
-        made = await webhook_tests.call(act.tenant_id, webhook_id, scope=act.scope)
+        made = await webhook_tests.call(act, webhook_id)
         if made is None:
             raise not_found("webhook")
         return Json(AttemptData(data=made))

@@ -34,7 +34,9 @@ from domain.webhooks.service import (
 
 SHOWN_NOW = "This is the only time that the secret is shown: keep it now"
 SHOWN_BEFORE = "The secret was shown once, with the first answer to this request; if that is lost, replace it"
-REACHING = (Reason.NOT_FOUND, Reason.STALE_VERSION)
+SHOWING = (Permission.WEBHOOKS_WRITE, Permission.EVENTS_READ)
+"""Whoever decides what is sent must be able to see it."""
+REACHING = (Reason.NOT_FOUND, Reason.LOCATION_DENIED, Reason.STALE_VERSION)
 CHECKING = (Reason.NOT_FOUND, Reason.LOCATION_DENIED)
 LOCATIONS_MAX = 500
 _WHAT = (
@@ -139,7 +141,7 @@ class WebhookController(Controller):
         "/",
         operation="createWebhook",
         summary="Create a webhook",
-        permissions=Permission.WEBHOOKS_WRITE,
+        permissions=SHOWING,
         description=f"{_WHAT} What is sent is what its maker may see, at the moment of sending. The answer is the "
         "only one that shows the secret; a repetition under the same Idempotency-Key has `secret` null.",
         errors=CHECKING,
@@ -195,9 +197,9 @@ class WebhookController(Controller):
         "/{webhook_id:uuid}",
         operation="changeWebhook",
         summary="Change a webhook",
-        permissions=Permission.WEBHOOKS_WRITE,
+        permissions=SHOWING,
         description="Whoever changes it becomes its maker: from then on it is sent what they may see.",
-        errors=[*REACHING, Reason.LOCATION_DENIED],
+        errors=REACHING,
         example={"description": "ERP, the new one", "expectedVersion": 1},
     )
     async def change(
@@ -233,7 +235,7 @@ class WebhookController(Controller):
         summary="Delete a webhook",
         permissions=Permission.WEBHOOKS_WRITE,
         description="With its log and its dead letters.",
-        errors=[Reason.NOT_FOUND],
+        errors=[Reason.NOT_FOUND, Reason.LOCATION_DENIED],
     )
     async def delete(
         self,
@@ -255,7 +257,7 @@ class WebhookController(Controller):
         permissions=Permission.WEBHOOKS_WRITE,
         description="Nothing is sent until it is resumed, and nothing is lost.",
         errors=REACHING,
-        example={},
+        example={"expectedVersion": 1},
     )
     async def pause(
         self,
@@ -277,11 +279,11 @@ class WebhookController(Controller):
         "/{webhook_id:uuid}/resume",
         operation="resumeWebhook",
         summary="Resume a webhook",
-        permissions=Permission.WEBHOOKS_WRITE,
+        permissions=SHOWING,
         description="It goes on where it stopped, and tries again at once; to leave out what happened meanwhile, "
         "replay from a later position first. Whoever resumes it becomes its maker.",
-        errors=[*REACHING, Reason.LOCATION_DENIED],
-        example={},
+        errors=REACHING,
+        example={"expectedVersion": 1},
     )
     async def resume(
         self,

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Protocol
 from uuid import UUID
 
-from domain.access.model import Scope
+from domain.access.model import Act, Scope
 from domain.catalog.views import Page, Window
 from domain.webhooks.addresses import AddressRules, Target
 from domain.webhooks.model import (
@@ -97,6 +97,10 @@ class Courier(Protocol):
 class TestCalls(Protocol):
     """Calls that are made at once, to see whether an endpoint can be reached."""
 
-    async def call(self, tenant_id: UUID, webhook_id: UUID, *, scope: Scope) -> AttemptView | None:
-        """One signed call of type `webhook.test.v1`, logged; None: there is no such endpoint."""
+    async def call(self, act: Act, webhook_id: UUID) -> AttemptView | None:
+        """One signed call of type `webhook.test.v1`, logged; None: there is no such endpoint.
+
+        Raises:
+            DomainError: LOCATION_DENIED.
+        """
         ...

@@ -164,18 +164,25 @@ async def redeliver(work: WebhookWork, *, act: Act, webhook_id: UUID, delivery_i
 
 
 async def _reached(work: WebhookWork, act: Act, webhook_id: UUID, expected_version: int | None) -> StoredWebhook:
-    """An endpoint all of whose locations are the caller's; of others they are not told that they are there."""
+    """An endpoint all of whose locations are the caller's.
+
+    Raises:
+        DomainError: NOT_FOUND, LOCATION_DENIED, STALE_VERSION.
+    """
     stored = await work.lock(webhook_id)
-    if stored is None or not _covers(act, stored.facts):
+    if stored is None:
         raise not_found("webhook")
+    require_reach(act, stored.facts)
     if expected_version is not None and expected_version != stored.version:
         message = "The webhook has been changed since you read it"
         raise DomainError(Reason.STALE_VERSION, message, expected=expected_version, actual=stored.version)
     return stored
 
 
-def _covers(act: Act, facts: WebhookFacts) -> bool:
-    return scope_covers(act.scope, None if facts.location_ids is None else frozenset(facts.location_ids))
+def require_reach(act: Act, facts: WebhookFacts) -> None:
+    """Refuse who may write webhooks at other locations than all of this one's."""
+    if not scope_covers(act.scope, None if facts.location_ids is None else frozenset(facts.location_ids)):
+        raise DomainError(Reason.LOCATION_DENIED, "Your rights do not cover all locations of this webhook")
 
 
 async def _checked(work: WebhookWork, act: Act, facts: WebhookFacts) -> WebhookFacts:

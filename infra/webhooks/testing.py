@@ -3,13 +3,13 @@
 import time
 from uuid import UUID
 
-from domain.access.model import Scope
-from domain.access.rules import scope_covers
+from domain.access.model import Act
 from domain.errors import FieldError
 from domain.values import new_id
 from domain.webhooks.addresses import target_of
 from domain.webhooks.model import AttemptView, Outcome, Sent
 from domain.webhooks.ports import Courier
+from domain.webhooks.service import require_reach
 from infra.db.pool import Database
 from infra.webhooks.cursors import Logged, endpoint_of, write_log
 from infra.webhooks.signing import headers_of, test_body
@@ -29,14 +29,13 @@ class SqlTestCalls:
         self._database = database
         self._courier = courier
 
-    async def call(self, tenant_id: UUID, webhook_id: UUID, *, scope: Scope) -> AttemptView | None:
+    async def call(self, act: Act, webhook_id: UUID) -> AttemptView | None:
+        tenant_id = act.tenant_id
         async with self._database.bound(tenant_id) as driver:
             endpoint = await endpoint_of(driver, tenant_id, webhook_id)
         if endpoint is None:
             return None
-        places = endpoint.stored.facts.location_ids
-        if not scope_covers(scope, None if places is None else frozenset(places)):
-            return None
+        require_reach(act, endpoint.stored.facts)
         message = f"msg_test_{new_id().hex}"
         body = test_body(endpoint.now, {"webhookId": webhook_id, "position": endpoint.stored.position})
         headers = headers_of(message, body, endpoint.secrets, now=time.time())
