@@ -152,7 +152,8 @@ class Transport:
     async def run(self) -> None:
         """Pick and do entries; returns when all that was picked has been done or handed back."""
         await self._manager.run(
-            dequeue_timeout=IDLE,
+            # Entries of the dead tell nobody: they are found by whoever looks.
+            dequeue_timeout=min(IDLE, self._heartbeat),
             batch_size=max(self._hands // 2, 1),
             max_concurrent_tasks=self._hands,
             shutdown_on_listener_failure=True,
