@@ -148,7 +148,7 @@ def judge_refresh(
             kept.add(one.place.product_id)
         else:
             kept.update(one.product_ids)
-    for line in lines:
+    for line in sorted(lines, key=lambda line: (line.item.name, line.bin_name, line.lot_name)):
         if line.place.product_id not in kept:
             outcomes += _clear(line, books[line.place], sent)
     return Judgement(outcomes=outcomes, books=books)

@@ -438,7 +438,7 @@ BEGIN
         IF cardinality(v_made) > 0 THEN
             INSERT INTO stock_totals (tenant_id, product_id, location_id)
             SELECT DISTINCT v_tenant, q.product_id, q.location_id FROM unnest(moves) q
-            WHERE q.line_id = ANY (v_made) ORDER BY 2, 3
+            WHERE (q.line_id IN (SELECT unnest(v_made))) IS TRUE ORDER BY 2, 3  -- looked up in a hash, not joined
             ON CONFLICT DO NOTHING;
         END IF;
         IF cardinality(t_prod) <= 8 THEN
@@ -465,7 +465,7 @@ BEGIN
         IF cardinality(v_made) > 0 THEN
             INSERT INTO stock_counts AS c (tenant_id, location_id, lines)
             SELECT v_tenant, q.location_id, count(DISTINCT q.line_id) FROM unnest(moves) q
-            WHERE q.line_id = ANY (v_made)
+            WHERE (q.line_id IN (SELECT unnest(v_made))) IS TRUE
             GROUP BY q.location_id ORDER BY q.location_id
             ON CONFLICT (tenant_id, location_id) DO UPDATE SET lines = c.lines + excluded.lines;
         END IF;

@@ -75,7 +75,7 @@ async def test_names_match_exactly_or_the_row_is_wrong(site: Site, record: Recor
 
 
 async def test_one_bad_row_keeps_everything_back_and_each_is_reported(site: Site) -> None:
-    records = [
+    records: list[Record | BadRecord] = [
         a_record(0, 10),
         a_record(0, 1, row=1, lot="LOT-9"),
         BadRecord(row=2, raw={"item_name": "?"}, messages=("quantity must be a number",)),
@@ -125,8 +125,8 @@ async def test_a_dry_run_tells_the_difference_and_writes_nothing(site: Site) -> 
     result = await site.imported(a_record(0, 7), a_record(1, 1, row=1), options=dry, job_id=job_id)
 
     assert [(row.action, row.old, row.new) for row in result.rows] == [
-        (Action.UPDATE, 10, 7),
-        (Action.CREATE, None, 1),
+        (Action.UPDATE, Decimal(10), Decimal(7)),
+        (Action.CREATE, None, Decimal(1)),
     ]
     assert (result.created, result.updated, result.is_applied) == (1, 1, False)
     assert await site.position() == position
@@ -271,8 +271,8 @@ async def test_a_thousand_rows_cost_a_dozen_statements(
     ]
     sent: list[str] = []
     await site.imported(a_record(99, 1))
-    async with site.begin(site.act()) as work:
-        connection = work.driver._con
+    async with database.bound(site.tenant_id) as driver:
+        connection = driver._con  # type: ignore[attr-defined]
     connection.add_query_logger(lambda query: sent.append(query.query))
     try:
         result = await site.imported(*numbered(records))
