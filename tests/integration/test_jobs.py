@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import asyncpg
+import msgspec
 import pytest
 
 from domain.errors import DomainError, Reason
@@ -222,6 +223,53 @@ async def test_a_worker_outlives_its_connection(shop: Shop) -> None:
 
     assert len(ended) == 1
     assert job.state is JobState.SUCCEEDED
+
+
+async def test_a_job_outlives_the_database_connections_of_its_process(shop: Shop) -> None:
+    """As a restart of PostgreSQL ends them: the worker's own, and those of the pool that the handler uses."""
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    async def cut_off(running: Running) -> Mapping[str, Any]:
+        if running.job.attempt == 1:
+            begun.set()
+            await ended.wait()
+            await running.step("on a connection that is gone", 1, 2)
+        return {"attempt": running.job.attempt}
+
+    async with shop.working({"cut-off": cut_off}):
+        id_ = await shop.ask("cut-off")
+        await begun.wait()
+        admin = await asyncpg.connect(shop.urls.admin_url)
+        try:
+            await admin.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE application_name LIKE 'storekeeper%' AND datname = current_database()"
+            )
+        finally:
+            await admin.close()
+        ended.set()
+        while True:
+            try:
+                job = await shop.until(id_)
+                break
+            except (DomainError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                continue
+        await shop.until_empty()
+
+    assert job.state is JobState.SUCCEEDED
+
+
+async def test_a_job_is_not_done_for_who_is_no_longer_let_in(shop: Shop) -> None:
+    gone = new_id()
+    caller = msgspec.structs.replace(shop.act.caller, principal_id=gone, user_id=gone, actor="Somebody gone")
+    act = msgspec.structs.replace(shop.act, caller=caller)
+    async with beginning(shop.database, SqlWork)(act) as work:
+        id_ = await work.enqueue("echo", {"say": "no"}, description="D")
+
+    async with shop.working({"echo": echo}):
+        job = await shop.until(id_)
+
+    assert (job.state, job.error) == (JobState.FAILED, "Somebody gone is no longer let in")
 
 
 async def test_a_job_that_is_canceled_stops_at_its_next_step(shop: Shop) -> None:
