@@ -55,7 +55,7 @@ class ImportController(Controller):
 
     @route(
         "GET",
-        "/{job_log_id:uuid}/files/{name:str}",
+        "/{job_log_id:uuid}/files/{file_name:str}",
         operation="importFile",
         summary="Download a file of an import",
         permissions=Permission.IMPORTS_WRITE,
@@ -72,22 +72,22 @@ class ImportController(Controller):
         self,
         *,
         job_log_id: FromPath[UUID],
-        name: FromPath[str],
+        file_name: FromPath[str],
         act: NamedDependency[SkipValidation[Act]],
         import_reads: NamedDependency[SkipValidation[ImportReads]],
     ) -> Response[Any]:
         found = await _seen(import_reads, act, job_log_id)
-        kind = _KINDS.get(name)
+        kind = _KINDS.get(file_name)
         if kind is None or kind not in found.files:
-            raise not_found("file", name=name[:200])
+            raise not_found("file", name=file_name[:200])
         if kind is FileKind.INPUT:
             stored = await import_reads.input(act, job_log_id)
             if stored is None:
-                raise not_found("file", name=name[:200])
-            headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+                raise not_found("file", name=file_name[:200])
+            headers = {"Content-Disposition": f'attachment; filename="{file_name}"'}
             return Response(stored[1], media_type=MEDIA_TYPE, headers=headers)
         columns, parts = import_reads.rows(act, job_log_id, kind)
-        answer: Response[Any] = csv_answer(name.removesuffix(".csv"), columns, await _begun(parts))
+        answer: Response[Any] = csv_answer(file_name.removesuffix(".csv"), columns, await _begun(parts))
         return answer
 
     @route(

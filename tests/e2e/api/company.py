@@ -179,6 +179,7 @@ async def found_company(
             "sku": f"BOLT-{mark}",
             "itemName": f"BOLT of {mark}",
             "binName": f"MAIN of {mark}",
+            "elsewhereBinName": f"SHELF of {mark}",
             "uomName": f"EA of {mark}",
             "rightLotNumber": f"L2-{mark}",
             "rightLotExpiryDate": _expiry().isoformat(),

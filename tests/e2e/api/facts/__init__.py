@@ -15,6 +15,7 @@ from tests.e2e.api.facts import (
     count_plans,
     count_resolution,
     cycle_counts,
+    imports,
     integrations,
     jobs,
     put_away,
@@ -39,6 +40,7 @@ DOCUMENTS: Mapping[str, tuple[Furnish, ...]] = {
     "/api/stock-requests": _REQUESTS,
     "/api/stocklists": _REQUESTS,
     "/api/webhooks": (webhooks.furnish,),
+    "/{tenant}/api/v1/imports": (imports.furnish,),
 }
 """What the routes behind an address need. It takes much longer than all else, so nobody gets what they do not."""
 
@@ -54,6 +56,7 @@ MORE_ELSEWHERE: tuple[tuple[str, str], ...] = (
     *count_plans.ELSEWHERE,
     *count_resolution.ELSEWHERE,
     *cycle_counts.ELSEWHERE,
+    *imports.ELSEWHERE,
     *integrations.ELSEWHERE,
     *replenishment.ELSEWHERE,
     *stock_requests.ELSEWHERE,
