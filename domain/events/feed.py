@@ -6,8 +6,9 @@ nothing will ever appear before it (infra/decisions/0002).
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -20,6 +21,7 @@ REACH = 5_000
 GUARDED = {"access": Permission.ADMIN_USERS, "settings": Permission.ADMIN_SETTINGS}
 """Areas whose events tell what needs a permission of its own to be read."""
 _SNAKE = re.compile(r"_([a-z0-9])")
+_NESTED = frozenset({dict, list})
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,20 +110,26 @@ def told(event: Event, scope: Scope) -> HappenedEvent:
 
 def shown(payload: Any, scope: Scope) -> Any:
     """A payload with the wire's names, and without the movements at places that the reader may not see."""
-    if isinstance(payload, Mapping):
-        return {_camel(name): shown(value, scope) for name, value in payload.items()}
-    if isinstance(payload, list):
-        return [shown(item, scope) for item in payload if _is_within(item, scope)]
+    # As decoded, so its types are these: to ask whether it is any mapping costs more than all the rest.
+    kind = type(payload)
+    if kind is dict:
+        return {
+            _camel(name): shown(value, scope) if type(value) in _NESTED else value
+            for name, value in payload.items()
+        }
+    if kind is list:
+        return [shown(item, scope) for item in payload if scope is None or _is_within(item, scope)]
     return payload
 
 
-def _is_within(item: Any, scope: Scope) -> bool:
-    if scope is None or not isinstance(item, Mapping):
+def _is_within(item: Any, scope: frozenset[UUID]) -> bool:
+    if not isinstance(item, dict):
         return True
     place = item.get("location_id") or item.get("locationId")
     return place is None or UUID(place) in scope
 
 
+@lru_cache(1024)
 def _camel(name: str) -> str:
     # Keys that are ids or codes stay what they are: only our own names have an underscore before a letter.
     return _SNAKE.sub(lambda found: found[1].upper(), name)
