@@ -163,7 +163,7 @@ class Dispatcher:
         nodes = []
         for event in await self._cursors.events_at(tenant_id, list(tried)) if tried else ():
             if standing.shows(event):
-                nodes.append(Node(event=event, attempts=tried[event.position]))
+                nodes.append(Node(event=event, attempts=tried[event.position], is_new=False))
             else:
                 rounding.forget(event.position)
         position = before = endpoint.stored.position

@@ -22,6 +22,8 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
 
     event: Event
     attempts: int = 0
+    is_new: bool = True
+    """It comes behind all that waits; what was planned comes behind none of it."""
 
     @property
     def keys(self) -> tuple[UUID, ...]:
@@ -83,7 +85,7 @@ class Rounding:
             for node in nodes:
                 keys = node.keys
                 before = {last[key] for key in keys if key in last}
-                waits = [held[key] for key in keys if key in held]
+                waits = [held[key] for key in keys if node.is_new and key in held]
                 task = group.create_task(self._one(node, before, waits))
                 last.update(dict.fromkeys(keys, task))
 
