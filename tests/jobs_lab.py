@@ -56,6 +56,11 @@ class Shop(msgspec.Struct, frozen=True, kw_only=True):
         assert row is not None
         return job_of(row)
 
+    async def jobs(self) -> list[Job]:
+        async with self.database.bound(self.tenant_id) as driver:
+            rows = await driver.fetch(f"SELECT {COLUMNS} FROM jobs WHERE tenant_id = $1", self.tenant_id)
+        return [job_of(row) for row in rows]
+
     async def until(self, job_id: UUID, *states: JobState) -> Job:
         """The job once it is in one of the states; without any, once it has ended."""
         async with asyncio.timeout(PATIENCE):

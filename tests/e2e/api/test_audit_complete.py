@@ -58,11 +58,16 @@ OF_THE_LEDGER = {
 COUNTERS = {"version", "line_count", "counted_count", "waived_count", "variance_count", "accurate_count"}
 NO_CHANGE = {
     "cycle_counts": COUNTERS,
+    "jobs": {
+        *("state", "arguments", "completed_steps", "total_steps", "current_step", "attempt", "attempts_max"),
+        *("result", "error", "is_dead", "not_before", "started_at", "completed_at", "version"),
+    },
     "sessions": {"seen_at"},
     "api_keys": {"used_at"},
     "users": {"password_hash"},
 }
-"""What may change without a record: uses are noted, and a password's hash is nobody's to read."""
+"""What may change without a record: uses are noted, a job tells itself how far it is, and a password's hash is
+nobody's to read."""
 ENTITIES = re.compile(r"EXECUTE FUNCTION audit_change\('([a-z_]+)'")
 RECORDED = {"PERMISSION_DENIED", "LOCATION_DENIED", "CSRF_FAILED", "SELF_APPROVAL"}
 SECRET = re.compile(r"sk_live_\w{16}|\$argon2|token_hash|key_hash|password_hash")
