@@ -1,5 +1,7 @@
 """The limit of reads: a bare ASGI application that runs the same statement and encodes its rows, and does no more.
 
+And of what comes in bulk: see by_hand.py.
+
 No router, no authentication, no request id, no log, no metrics. One asyncpg pool of the size that the application
 has, bound to the tenant when it connects.
 """
@@ -11,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from itertools import cycle
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import msgspec
@@ -19,6 +22,7 @@ from granian.constants import Interfaces
 from granian.log import LogLevels
 
 from infra.db.pool import APP_ROLE, TenantConnection
+from tests.bench.by_hand import BY_HAND
 
 PLAN = "STOREKEEPER_BENCH_PLAN"
 POOL = 8
@@ -32,7 +36,13 @@ class Plan:
     """What to answer under which path; handed over in a file, since arguments are Python values."""
 
     def __init__(
-        self, *, url: str, tenant: str, answers: dict[str, list[Statements]], streamed: frozenset[str]
+        self,
+        *,
+        url: str,
+        tenant: str,
+        answers: dict[str, list[Statements]],
+        streamed: frozenset[str],
+        refreshed: UUID,
     ) -> None:
         self.url = url
         self.tenant = tenant
@@ -40,6 +50,8 @@ class Plan:
         """By path: each of the answers in turn. One without statements needs no database."""
         self.streamed = streamed
         """Paths whose answer is sent on statement by statement."""
+        self.refreshed = refreshed
+        """The location that is refreshed as a whole."""
 
 
 def write_plan(file: Path, plan: Plan) -> None:
@@ -59,9 +71,12 @@ class Bare:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
             return
-        if scope["method"] == "POST":
-            while (await receive()).get("more_body"):
-                pass
+        content = await self._content(receive) if scope["method"] == "POST" else b""
+        if scope["path"] in BY_HAND:
+            async with self._pool.acquire() as connection:
+                moved = await BY_HAND[scope["path"]](connection, content, self._plan.refreshed)
+            await self._answer(send, self._encoder.encode({"success": True, "moved": moved}))
+            return
         statements = next(self._turns[scope["path"]]) if scope["path"] in self._turns else []
         if scope["path"] in self._plan.streamed:
             await self._stream(statements, send)
@@ -72,6 +87,17 @@ class Bare:
             body = self._encoder.encode({"data": [dict(row) for each in rows for row in each]})
         else:
             body = b'{"success":true}'
+        await self._answer(send, body)
+
+    async def _content(self, receive: Receive) -> bytes:
+        parts, more = [], True
+        while more:
+            message = await receive()
+            parts.append(message.get("body", b""))
+            more = message.get("more_body", False)
+        return b"".join(parts)
+
+    async def _answer(self, send: Send, body: bytes) -> None:
         head = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
         await send({"type": "http.response.start", "status": 200, "headers": head})
         await send({"type": "http.response.body", "body": body})

@@ -22,6 +22,7 @@ _UNEQUAL = """
         ON m.line_id = l.id
     WHERE l.tenant_id IS NOT DISTINCT FROM $1 AND l.on_hand IS DISTINCT FROM coalesce(m.moved, 0)
 """
+_MOVED_BY_HAND = "SELECT count(*) FROM by_hand.movements"
 _CLAIMS = "SELECT count(*) FROM reservations WHERE tenant_id = $1"
 # What is claimed, said three times: by the claims, by the lines that they stand on, by the totals.
 _UNCLAIMED = """
@@ -89,6 +90,10 @@ class Books:
     def position(self) -> int:
         """How many movements the ledger has, once nothing is under way any more."""
         return self._settled(_HEAD)
+
+    def moved_by_hand(self) -> int:
+        """How many movements the limits of what comes in bulk have made."""
+        return int(self._run(self._connection.fetchval(_MOVED_BY_HAND)))
 
     def claims(self) -> int:
         """How many claims were ever made, once nothing is under way any more."""

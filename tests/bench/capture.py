@@ -11,7 +11,7 @@ from asyncpg.connection import LoggedQuery
 
 from app.http.tracing import Traced
 from app.main import configure_logging, litestar_app
-from app.settings import LogLevel, Settings
+from app.settings import Jobs, LogLevel, Settings
 from infra.access.authenticator import CachedAuthenticator
 from infra.db import pool
 from infra.observability.requests import request_id
@@ -44,7 +44,7 @@ class Caught:
         path: str,
         *,
         headers: Mapping[str, str],
-        body: str | None = None,
+        body: str | bytes | None = None,
         times: int = _TIMES,
     ) -> Asked:
         """What such a request does once the application is warm."""
@@ -68,7 +68,7 @@ async def _listening(authenticator: CachedAuthenticator) -> None:
 @asynccontextmanager
 async def caught(urls: DatabaseUrls) -> AsyncIterator[Caught]:
     """The application over a database, for as long as this is open."""
-    settings = Settings(database_url=urls.app_url, log_level=LogLevel.ERROR)
+    settings = Settings(database_url=urls.app_url, log_level=LogLevel.ERROR, jobs=Jobs.OUTSIDE)
     configure_logging(settings)
     notes: list[LoggedQuery] = []
     prepare = pool._init

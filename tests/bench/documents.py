@@ -1,5 +1,6 @@
 """What is measured of documents: what is shown of very many, and the whole life of one."""
 
+from tests.bench.exchange import EXCHANGE
 from tests.bench.flows import COUNTED_LINES
 from tests.bench.scenarios import SCENARIOS, Scenario
 
@@ -48,4 +49,4 @@ DOCUMENTS = (
         asked=True,
     ),
 )
-EVERYTHING = (*SCENARIOS, *DOCUMENTS)
+EVERYTHING = (*SCENARIOS, *DOCUMENTS, *EXCHANGE)

@@ -11,15 +11,15 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import count
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
 import uvloop
 
+from tests.bench.flowing import Ask, FlowError, Site, Who, answer_of, content_of, content_type_of
+from tests.bench.refreshing import refresh, refresh_by_hand
 from tests.bench.runs import Taken, percentiles
-from tests.bench.stage import Ledger
-from tests.plans.selling import product_id
 
 COUNTS, REQUESTS = "/api/inventory/cycle-count", "/api/stock-requests"
 COUNTED_LINES = 1_000
@@ -28,34 +28,6 @@ _CALL = 500
 """Lines that are counted or resolved in one call at most."""
 _ASKED_LINES = 3
 _STRIDE = 7919
-
-type Who = Literal[0, 1, 2]
-type Ask = Callable[[str, str, Who, object], Awaitable[Any]]
-"""A request by one of three callers; its answer, which is a success."""
-
-
-class Site(msgspec.Struct, frozen=True, kw_only=True):
-    """Where documents are made, and of what."""
-
-    keys: tuple[str, ...]
-    origin: str
-    destination: str
-    products: Sequence[str]
-    reason: str
-
-    @staticmethod
-    def of(ledger: Ledger) -> "Site":
-        return Site(
-            keys=(ledger.key, *ledger.other_keys),
-            origin=str(ledger.stock.locations[0]),
-            destination=str(ledger.stock.locations[1]),
-            products=[str(product_id(n)) for n in range(ledger.products)],
-            reason=str(ledger.stock.reason_code_id),
-        )
-
-
-class FlowError(Exception):
-    """A flow did not go on, or did not end as it should."""
 
 
 async def count_lines(ask: Ask, site: Site, number: int) -> None:
@@ -120,6 +92,8 @@ def _require(found: object, wanted: object) -> None:
 FLOWS: Mapping[str, Callable[[Ask, Site, int], Awaitable[None]]] = {
     "count": count_lines,
     "request": fulfil_request,
+    "refresh": refresh,
+    "refresh-by-hand": refresh_by_hand,
 }
 
 
@@ -140,7 +114,7 @@ class Http:
         self, load: FlowLoad, host: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         self._host = host
-        self._keys = load.site.keys
+        self._site = load.site
         self._reader = reader
         self._writer = writer
 
@@ -155,21 +129,16 @@ class Http:
             writer.close()
 
     async def ask(self, method: str, path: str, who: Who, body: object) -> Any:
-        content = b"" if body is None else msgspec.json.encode(body)
+        content = content_of(body)
         head = (
-            f"{method} {path} HTTP/1.1\r\nhost: {self._host}\r\nauthorization: Bearer {self._keys[who]}\r\n"
-            f"content-type: application/json\r\ncontent-length: {len(content)}\r\n\r\n"
+            f"{method} {path} HTTP/1.1\r\nhost: {self._host}\r\n"
+            f"authorization: Bearer {self._site.secret(who)}\r\n"
+            f"content-type: {content_type_of(body)}\r\ncontent-length: {len(content)}\r\n\r\n"
         )
         self._writer.write(head.encode() + content)
         told = (await self._reader.readuntil(b"\r\n\r\n")).lower()
         length = int(told.split(b"\r\ncontent-length:")[1].split(b"\r\n")[0])
         return answer_of(int(told[9:12]), await self._reader.readexactly(length), f"{method} {path}")
-
-
-def answer_of(status: int, content: bytes, where: str) -> Any:
-    if not 200 <= status < 300:
-        raise FlowError(f"{where} answered {status}: {content[:500].decode(errors='replace')}")
-    return msgspec.json.decode(content)
 
 
 class _Flowing:

@@ -11,16 +11,20 @@ from tests.bench.bare import Plan
 from tests.bench.books import Checked
 from tests.bench.capture import caught
 from tests.bench.claiming import claiming_script
-from tests.bench.flows import FlowLoad, Site, run_flows
+from tests.bench.flowing import Site
+from tests.bench.flows import FlowLoad, run_flows
 from tests.bench.generators import Generator, PythonGenerator
 from tests.bench.limits import Hashing, Pgbench, pgbench_script
 from tests.bench.meters import Meter
+from tests.bench.records import REFRESHED
 from tests.bench.runs import Cell, Load, Pair, Run, Side, Taken
 from tests.bench.scenarios import LIMITS, STRIDE, Prepared, Scenario, prepare
 from tests.bench.stage import PASSWORD, Ledger, Stage, a_ledger, a_stage
 
 _GROWTH_CONNECTIONS = 8
 _WARM_SECONDS = 0.8
+_BY_HAND = {"unnest", "copy"}
+"""Limits on tables of their own, for which only the largest ledger has room."""
 _HASHING_THREADS = 1  # in each worker: infra/access/passwords.py
 
 type Tell = Callable[[str], None]
@@ -75,7 +79,8 @@ class Player:
         with ExitStack() as stack:
             for lines in sorted(self._bench.sizes):
                 self._tell(f"making a ledger of {lines:,} lines")
-                ledger = stack.enter_context(a_ledger(cluster, template, lines, asked=asked))
+                by_hand = any(scenario.limit in _BY_HAND for scenario in self._on(lines))
+                ledger = stack.enter_context(a_ledger(cluster, template, lines, asked=asked, by_hand=by_hand))
                 self.measured.sizes.append(Size(lines=lines, made_seconds=ledger.seconds))
                 plan = asyncio.run(self._prepare(ledger))
                 self._stages[lines] = stack.enter_context(
@@ -89,10 +94,15 @@ class Player:
                     self.measured.wrong.append(f"the books of {size.lines:,} lines are not right")
         return self.measured
 
+    def _on(self, lines: int) -> list[Scenario]:
+        """The scenarios that play on a ledger of a size."""
+        is_largest = lines == max(self._bench.sizes)
+        return [one for one in self._bench.scenarios if is_largest or one.limit not in _BY_HAND]
+
     async def _prepare(self, ledger: Ledger) -> Plan:
         answers, streamed = {}, {f"/{s.name}" for s in self._bench.scenarios if s.streamed}
         async with caught(ledger.urls) as application:
-            for scenario in self._bench.scenarios:
+            for scenario in self._on(ledger.lines):
                 prepared = await prepare(scenario, ledger, application)
                 self._prepared[ledger.lines, scenario.name] = prepared
                 if prepared.asked is None:
@@ -100,7 +110,13 @@ class Player:
                 elif scenario.limit == "bare":
                     answers[f"/{scenario.name}"] = prepared.answers
         tenant = str(ledger.stock.tenant_id)
-        return Plan(url=ledger.urls.app_url, tenant=tenant, answers=answers, streamed=frozenset(streamed))
+        return Plan(
+            url=ledger.urls.app_url,
+            tenant=tenant,
+            answers=answers,
+            streamed=frozenset(streamed),
+            refreshed=ledger.stock.locations[REFRESHED],
+        )
 
     def _measure(self) -> None:
         largest = max(self._bench.sizes)
@@ -139,7 +155,7 @@ class Player:
             lines=lines,
             connections=connections,
             limit_name=LIMITS[scenario.limit],
-            statements=None if asked is None else len(asked.statements),
+            statements=None if asked is None or scenario.limit == "copy" else len(asked.statements),
         )
 
     def _pair(self, cell: Cell, repeat: int, *, limited: bool) -> Pair:
@@ -152,18 +168,20 @@ class Player:
         stage = self._stages[cell.lines]
         prepared = self._prepared[cell.lines, cell.scenario]
         scenario = prepared.scenario
-        before = self._stored(stage, scenario)
+        before = self._stored(stage, scenario, side)
         servers = [stage.app.process.pid] if side == "app" else [stage.bare.process.pid]
         meter = Meter(servers=servers, postmaster=stage.cluster.pid, books=stage.books)
         taken = self._take(cell, prepared, side, repeat)
         spent = meter.spent(taken)
-        stored = self._stored(stage, scenario) - before if scenario.stores else None
+        stored = self._stored(stage, scenario, side) - before if scenario.stores else None
         self._judge(cell, side, scenario, taken, stored)
         if scenario.claims and (unequal := stage.books.unequal_claims()):
             self.measured.wrong.append(f"{cell.scenario}, {side}: {unequal} claims, lines and totals disagree")
         return Run(taken=taken, spent=spent, stored=stored)
 
-    def _stored(self, stage: Stage, scenario: Scenario) -> int:
+    def _stored(self, stage: Stage, scenario: Scenario, side: Side) -> int:
+        if side == "limit" and scenario.limit in _BY_HAND:
+            return stage.books.moved_by_hand()
         if scenario.claims:
             return stage.books.claims()
         return stage.books.position() if scenario.movements else 0
@@ -174,14 +192,14 @@ class Player:
         if scenario.flow:
             return run_flows(
                 FlowLoad(
-                    url=stage.app.url,
-                    flow=scenario.flow,
+                    url=stage.app.url if side == "app" else stage.bare.url,
+                    flow=scenario.flow if side == "app" else f"{scenario.flow}-by-hand",
                     site=Site.of(stage.ledger),
                     connections=cell.connections,
                     seconds=seconds,
                 )
             )
-        if side == "app" or scenario.limit == "bare":
+        if side == "app" or scenario.limit in {"bare", "unnest"}:
             # Which one it is makes no difference to long requests, and only ours waits for what is under way.
             generator = PythonGenerator() if scenario.streamed else self._generator
             return generator.run(

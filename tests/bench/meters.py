@@ -5,6 +5,7 @@ import threading
 import time
 from bisect import bisect_left
 from collections.abc import Sequence
+from contextlib import suppress
 
 import msgspec
 import psutil
@@ -13,12 +14,15 @@ from tests.bench.books import Books
 from tests.bench.runs import Spent, Taken
 
 _PAUSE = 0.5  # a reading looks at every process there is
+_MIB = 1 << 20
 
 
 class _Reading(msgspec.Struct, frozen=True, kw_only=True):
     at: float
     server: float
     database: float
+    memory: int
+    """Bytes that the servers have."""
 
 
 class Meter:
@@ -51,6 +55,8 @@ class Meter:
             other_cpu=max(0.0, busy - counted - ours),
             transactions=transactions - self._counters[0],
             wal_bytes=log - self._counters[1],
+            memory_mib=first.memory / _MIB,
+            memory_peak_mib=max(reading.memory for reading in self._readings) / _MIB,
         )
 
     def _read_on(self) -> None:
@@ -61,6 +67,7 @@ class Meter:
         return _Reading(
             at=time.time(),
             server=sum(_family(process) for process in self._servers),
+            memory=sum(_memory(process) for process in self._servers),
             database=_family(self._postmaster),
         )
 
@@ -84,6 +91,15 @@ def _family(head: psutil.Process) -> float:
         except psutil.NoSuchProcess:
             continue  # its parent counts it from now on
         total += times.user + times.system + times.children_user + times.children_system
+    return total
+
+
+def _memory(head: psutil.Process) -> int:
+    """What a process and all its descendants have in memory now; what they share counts for each."""
+    total = 0
+    for process in [head, *head.children(recursive=True)]:
+        with suppress(psutil.NoSuchProcess):
+            total += process.memory_info().rss
     return total
 
 

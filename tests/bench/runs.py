@@ -66,6 +66,10 @@ class Spent(msgspec.Struct, frozen=True, kw_only=True):
     transactions: int
     """Transactions that wrote something."""
     wal_bytes: int
+    memory_mib: float
+    """Of the server's processes, before it."""
+    memory_peak_mib: float
+    """The most that was seen of it."""
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
@@ -145,6 +149,7 @@ class Cell(msgspec.Struct, kw_only=True):
             client_ms=median(run.per_request_ms["client"] for run in runs),
             transactions=median(run.spent.transactions / max(1, run.taken.acknowledged) for run in runs),
             wal_bytes=median(run.spent.wal_bytes / max(1, run.taken.acknowledged) for run in runs),
+            memory_mib=median(run.spent.memory_peak_mib - run.spent.memory_mib for run in runs),
             others=max(run.others for run in runs),
             refused=sum(run.taken.refused for run in runs),
             broken=sum(run.taken.broken for run in runs),
@@ -163,6 +168,8 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     client_ms: float
     transactions: float
     wal_bytes: float
+    memory_mib: float
+    """What the server has grown by at most, within a run."""
     others: float
     refused: int
     broken: int

@@ -7,11 +7,13 @@ from typing import Any, Literal
 import msgspec
 
 from tests.bench.capture import Asked, Caught
-from tests.bench.flows import FLOWS, FlowError, Site, Who, answer_of
+from tests.bench.flowing import FlowError, Site, Who, answer_of, content_of, content_type_of
+from tests.bench.flows import FLOWS
 from tests.bench.stage import EMAIL, PASSWORD, Ledger
 from tests.plans.selling import CHANNELS, product_id
 
-type Limit = Literal["pgbench", "bare", "hash", "none"]
+type Limit = Literal["pgbench", "bare", "unnest", "copy", "hash", "none"]
+type Caller = Literal["key", "x-api-key", "token", "nobody"]
 
 CONNECTIONS = (1, 8, 32, 128)
 BULK_ITEMS = 100
@@ -27,6 +29,8 @@ STRIDE = 7919
 LIMITS: dict[Limit, str] = {
     "pgbench": "pgbench, the same statement, prepared",
     "bare": "bare ASGI handler, the same SQL on the driver",
+    "unnest": "bare ASGI handler: decode, and one statement on tables of its own",
+    "copy": "bare ASGI handler: COPY, and one statement on tables of its own",
     "hash": "the hash alone, as many threads",
     "none": "none: each flow makes rows of its own, that its statements name",
 }
@@ -64,7 +68,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     """The last page of the list at `path`, by its cursor."""
     streamed: bool = False
     """The answer comes in parts; it has a whole location, so its time grows with the ledger."""
-    authenticated: bool = True
+    caller: Caller = "key"
     flow: str = ""
     """Not one request but many, each made of the answer to the one before: one of `flows.FLOWS`."""
     asked: bool = False
@@ -76,11 +80,16 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
         return self.movements or self.claims
 
     def headers(self, ledger: Ledger) -> dict[str, str]:
-        headers = {"authorization": f"Bearer {ledger.key}"} if self.authenticated else {}
+        headers = {
+            "key": {"authorization": f"Bearer {ledger.key}"},
+            "x-api-key": {"x-api-key": ledger.key},
+            "token": {"authorization": f"Bearer {ledger.token}"},
+            "nobody": {},
+        }[self.caller]
         return {**headers, "content-type": "application/json"} if self.bodies else headers
 
     def some_bodies(self, ledger: Ledger, seed: str, count: int = BODIES) -> list[str]:
-        return self.bodies(ledger, Random(seed), count) if self.bodies else []
+        return self.bodies(ledger, Random(f"{self.name} {seed}"), count) if self.bodies else []
 
 
 def _adjustment(ledger: Ledger, random: Random, line: int) -> dict[str, object]:
@@ -285,7 +294,7 @@ SCENARIOS = (
         bodies=_login,
         limit="hash",
         connections=(8,),
-        authenticated=False,
+        caller="nobody",
     ),
 )
 
@@ -309,9 +318,11 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
 
 async def prepare(scenario: Scenario, ledger: Ledger, caught: Caught) -> Prepared:
     """Ask once, to know its statements, and whether it is served at all."""
+    if scenario.limit == "copy":  # what is done by a job is nobody's request
+        return Prepared(scenario=scenario, path=scenario.path, asked=Asked(status=200, body=b"", statements=[]))
     if scenario.flow:
         return await _prepare_flow(scenario, ledger, caught)
-    path = scenario.path.format(location=ledger.stock.locations[0])
+    path = scenario.path.format(location=ledger.stock.locations[0], middle=ledger.events // 2)
     if scenario.deep:
         first = await caught.ask("GET", path, headers=scenario.headers(ledger))
         pages = _Paged.of(first)
@@ -338,9 +349,8 @@ async def _prepare_flow(scenario: Scenario, ledger: Ledger, caught: Caught) -> P
     site, statements = Site.of(ledger), []
 
     async def ask(method: str, path: str, who: Who, body: object) -> Any:
-        headers = {"authorization": f"Bearer {site.keys[who]}", "content-type": "application/json"}
-        content = None if body is None else msgspec.json.encode(body).decode()
-        asked = await caught.ask(method, path, headers=headers, body=content, times=1)
+        headers = {"authorization": f"Bearer {site.secret(who)}", "content-type": content_type_of(body)}
+        asked = await caught.ask(method, path, headers=headers, body=content_of(body), times=1)
         statements.extend(asked.statements)
         return answer_of(asked.status, asked.body, f"{method} {path}")
 

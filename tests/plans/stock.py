@@ -19,7 +19,8 @@ HOT_HISTORY = 10_000
 """Movements of the one line that is touched all day."""
 
 # How the twenty lines of a product lie over the locations: one holds four tenths of all, six a twentieth each.
-_SHARES = "ARRAY[0,0,0,0,0,0,0,0,1,1,1,1,2,2,3,4,5,6,7,8]"
+SHARES = (0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 3, 4, 5, 6, 7, 8)
+_SHARES = f"ARRAY{list(SHARES)}"
 
 
 class Stock(msgspec.Struct, frozen=True, kw_only=True):
