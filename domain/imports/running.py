@@ -169,7 +169,8 @@ async def _refresh(
 def summary(result: ImportResult) -> dict[str, Any]:
     """What a job says of it when it has ended: the figures, without the rows."""
     told = {name: getattr(result, name) for name in result.__struct_fields__ if name != "rows"}
-    return dict(msgspec.to_builtins(told, enc_hook=encodable))
+    # Decimals stay as they are: whoever writes them down writes numbers.
+    return dict(msgspec.to_builtins(told, builtin_types=(Decimal,), enc_hook=encodable))
 
 
 def _arguments(asked: _Asked) -> dict[str, Any]:
