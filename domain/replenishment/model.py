@@ -98,7 +98,7 @@ class ConfigView(View, frozen=True, kw_only=True):
     updated_at: datetime
 
 
-class Facts(msgspec.Struct, frozen=True):
+class Facts(msgspec.Struct, frozen=True, gc=False):
     """One product at the location: its configuration, its stock, what is to come, and what was used.
 
     In the order of the columns that it is read from.

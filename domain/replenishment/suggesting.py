@@ -143,8 +143,14 @@ def _levels(
 ) -> tuple[Decimal | None, Decimal, Decimal | None]:
     """The reorder point, what is ordered up to, and the economic order quantity where it is asked for."""
     most, economic = facts.max_qty, None
-    computed = _rounded(reorder_point(mean=mean, lead_time=lead, safety=float(safety)))
-    until_review = _rounded(mean * (facts.review_days or REVIEW_DAYS))
+
+    # Only where they are asked for: of very many products they would take most of the time.
+    def computed() -> Decimal:
+        return _rounded(reorder_point(mean=mean, lead_time=lead, safety=float(safety)))
+
+    def until_review() -> Decimal:
+        return _rounded(mean * (facts.review_days or REVIEW_DAYS))
+
     match facts.method:
         case Method.MIN_MAX:
             if facts.min_qty is None or most is None:
@@ -154,11 +160,11 @@ def _levels(
             if facts.reorder_qty is None:
                 return None, ZERO, None
             point = facts.reorder_qty
-            target = point + max(until_review, multiple_of(facts)) if most is None else most
+            target = point + max(until_review(), multiple_of(facts)) if most is None else most
         case Method.EOQ:
             if not facts.order_cost or not facts.holding_cost:
                 return None, ZERO, None
-            point = computed if facts.reorder_qty is None else facts.reorder_qty
+            point = computed() if facts.reorder_qty is None else facts.reorder_qty
             annual = max(0.0, mean) * DAYS_OF_YEAR
             economic = _rounded(
                 economic_order_quantity(
@@ -168,8 +174,8 @@ def _levels(
             target = max(position + economic, point)
         case _:
             assert facts.method == Method.DEMAND
-            point = max(computed, facts.min_qty or ZERO)
-            target = point + until_review
+            point = max(computed(), facts.min_qty or ZERO)
+            target = point + until_review()
     if most is not None:
         target = min(target, most)
         point = min(point, most)

@@ -5,6 +5,7 @@ import pytest
 
 from domain.access.model import Act, Permission, Scope
 from domain.replenishment.asking import Asked, Suggestions, suggest
+from domain.replenishment.ports import FactsWanted
 from infra.db.pool import Database
 from infra.replenishment.facts import SqlReplenishmentFacts
 from tests.ledger.builders import an_act
@@ -84,6 +85,23 @@ async def test_of_one_product_only_its_own_lines_are_read(planned: Store) -> Non
     # Its demand is found in that of the location, which the period bounds; its own history is bounded by nothing.
     print(f"one product: {plan.examined} rows, {moved(plan)} of them movements, {plan.pages} pages")
     assert plan.examined - moved(plan) < 200
+
+
+async def test_some_products_have_the_demand_that_they_have_among_all(planned: Store) -> None:
+    reads = SqlReplenishmentFacts(planned.database)
+    wanted = FactsWanted(
+        tenant_id=planned.stock.tenant_id, scope=None, location_id=planned.stock.locations[0], days=DAYS
+    )
+
+    every = await reads.facts(wanted)
+    assert every is not None
+    among = {row.product_id: row for row in every.rows}
+    busy = sorted(among, key=lambda product: -among[product].used_days)[:5]
+    some = await reads.facts(msgspec.structs.replace(wanted, product_ids=busy))
+
+    assert some is not None
+    assert among[busy[0]].used > among[busy[0]].used_days > 1
+    assert {row.product_id: row for row in some.rows} == {product: among[product] for product in busy}
 
 
 def moved(plan: Plan) -> int:
