@@ -104,7 +104,7 @@ class Receiver:
         headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines if line)}
         body = await reader.readexactly(int(headers.get("content-length", "0")))
         path = first.split(" ")[1]
-        if path != "/hook":
+        if not path.startswith("/hook"):
             self.strayed += 1
         event = msgspec.json.decode(body)
         does = self.behave(event)
