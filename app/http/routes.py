@@ -41,6 +41,8 @@ ALWAYS = (
     Reason.RATE_LIMITED,
     Reason.UNAVAILABLE,
 )
+OF_KEYS = (Reason.INVALID_API_KEY, Reason.EXPIRED_API_KEY)
+"""Where a key that is missing is told otherwise than one that is not good."""
 ON_WRITES = (
     Reason.UNSUPPORTED_MEDIA_TYPE,
     Reason.PAYLOAD_TOO_LARGE,
@@ -93,7 +95,8 @@ def route(
     """
     public = permissions is None
     needed = () if permissions is None else (permissions,) if isinstance(permissions, Permission) else permissions
-    reasons = [*(ON_PUBLIC if public else ALWAYS), *(ON_WRITES if method != "GET" else ()), *errors]
+    always = (*ALWAYS, *OF_KEYS) if surface is Surface.INTEGRATIONS else ALWAYS
+    reasons = [*(ON_PUBLIC if public else always), *(ON_WRITES if method != "GET" else ()), *errors]
     statuses: dict[int, list[str]] = {}
     for reason in reasons:
         statuses.setdefault(status_on(surface, reason, STATUS[reason]), []).append(reason)

@@ -122,8 +122,8 @@ class IntegrationInventoryController(Controller):
         errors=[Reason.MAPPING_ERROR],
         example={
             "inventory": [
-                {"location_code": "{locationCode}", "sku_code": "{plainSku}", "quantity": 150},
-                {"location_code": "INVALID-LOC", "sku_code": "{plainSku}", "quantity": 1},
+                {"location_code": "{locationCode}", "sku_code": "{sku}", "quantity": 150},
+                {"location_code": "INVALID-LOC", "sku_code": "{sku}", "quantity": 1},
             ],
             "source": "erp_sync",
             "notes": "Nightly sync",

@@ -137,7 +137,7 @@ class IntegrationLocationController(Controller):
 
     @route(
         "GET",
-        "/{code:path}",
+        "/{location_code:path}",
         operation="integrationsGetLocation",
         summary="Get a location for stock",
         permissions=Permission.INTEGRATIONS_LOCATIONS_READ,
@@ -156,7 +156,7 @@ class IntegrationLocationController(Controller):
 
     @route(
         "PUT",
-        "/{code:path}",
+        "/{location_code:path}",
         operation="integrationsChangeLocation",
         summary="Update a location for stock",
         permissions=Permission.INTEGRATIONS_LOCATIONS_WRITE,
@@ -184,7 +184,7 @@ class IntegrationLocationController(Controller):
 
     @route(
         "DELETE",
-        "/{code:path}",
+        "/{location_code:path}",
         operation="integrationsDeactivateLocation",
         summary="Deactivate a location for stock",
         permissions=Permission.INTEGRATIONS_LOCATIONS_WRITE,

@@ -17,6 +17,7 @@ import msgspec
 from msgspec.structs import replace
 
 from domain.values import new_id
+from tests.e2e.api.callers import on
 from tests.e2e.api.company import Company
 from tests.e2e.api.forms import bodies
 from tests.e2e.api.operations import Operation, alternatives, is_id
@@ -25,6 +26,10 @@ _CHANGING = {"date", "x-request-id", "content-length"}
 _TEXTS = frozenset({"search", "sku", "barcode", "lotNumber", "number", "reference", "code", "name"})
 """Query parameters that look for text."""
 
+_CODES = frozenset({"identifier", "location_code", "sku"})
+_CODES_SENT = frozenset({"location_code", "parent_code", "sku_code"})
+"""What names things where ids are not used, in addresses and in bodies."""
+
 type Pick = Callable[[str], str]
 type Where = tuple[str | int, ...]
 
@@ -32,6 +37,7 @@ type Where = tuple[str | int, ...]
 class Request(msgspec.Struct, frozen=True, kw_only=True):
     """A request that can be sent."""
 
+    operation: Operation
     method: str
     path: str
     query: Mapping[str, Any]
@@ -41,7 +47,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
     async def send(self, http: httpx.AsyncClient, headers: Mapping[str, str]) -> httpx.Response:
         body = {} if self.body is None else {"json": self.body}
-        return await http.request(self.method, self.path, params=dict(self.query), headers=dict(headers), **body)
+        sent = on(self.operation, headers)
+        return await http.request(self.method, self.path, params=dict(self.query), headers=sent, **body)
 
 
 class Twins(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,20 +114,32 @@ class _Asked(msgspec.Struct, frozen=True, kw_only=True):
             sent.add(chosen)
             return chosen
 
+        def addressed(name: str) -> str:
+            chosen = pick(name)
+            sent.add(chosen)
+            return chosen
+
         body = copy.deepcopy(self.body)
         for where in self.places:
             _set(body, where, foreign(_name(where)))
         query = {**self.own.fill(self.operation.query), **{name: foreign(name) for name in self.queries}}
         path = re.sub(
             r"\{(\w+)\}",
-            lambda m: foreign(m[1]) if m[1] in self.paths else self.own.fact(m[1]),
+            lambda m: addressed(m[1]) if m[1] in self.paths else self.own.fact(m[1]),
             self.operation.path,
         )
-        return Request(method=self.operation.method, path=path, query=query, body=body, sent=frozenset(sent))
+        return Request(
+            operation=self.operation,
+            method=self.operation.method,
+            path=path,
+            query=query,
+            body=body,
+            sent=frozenset(sent),
+        )
 
 
 def _attempts(operation: Operation, own: Company) -> Iterator[tuple[str, _Asked]]:
-    paths = frozenset(p["name"] for p in operation.parameters("path") if is_id(p["schema"]))
+    paths = frozenset(p["name"] for p in operation.parameters("path") if is_id(p["schema"]) or p["name"] in _CODES)
     queries = [p["name"] for p in operation.parameters("query") if is_id(p["schema"]) or p["name"] in _TEXTS]
     for number, body in enumerate(bodies(operation)):
         plain = _Asked(operation=operation, own=own, body=own.fill(body))
@@ -145,6 +164,8 @@ def _places(schema: Mapping[str, Any], value: Any, at: Where) -> Iterator[Where]
             yield at
         elif choice.get("type") == "object" and isinstance(value, Mapping):
             for name, part in choice.get("properties", {}).items():
+                if name in _CODES_SENT and isinstance(value.get(name), str):
+                    yield (*at, name)
                 yield from _places(part, value.get(name), (*at, name))
         elif choice.get("type") == "array":
             if isinstance(value, list) and value:

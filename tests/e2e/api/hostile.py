@@ -329,7 +329,14 @@ def _wrong_paths(operation: Operation, company: Company, name: str) -> Iterator[
     ):
         path = company.path(operation.path.replace(f"{{{name}}}", text))
         content = msgspec.json.encode(company.fill(operation.example)) if operation.body_schema else None
-        yield Shot(operation=operation, what=f"{name}: {text[:40]}", path=path, headers=JSON, content=content)
+        yield Shot(
+            operation=operation,
+            what=f"{name}: {text[:40]}",
+            path=path,
+            headers=JSON,
+            content=content,
+            refused="404" in operation.document["responses"],
+        )
 
 
 def _wrong_headers(operation: Operation, path: str, example: Any) -> Iterator[Shot]:

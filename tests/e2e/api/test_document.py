@@ -1,17 +1,22 @@
 """The OpenAPI document is one, and the page that shows it needs nothing from outside."""
 
 import re
+from collections.abc import Iterable
 from html.parser import HTMLParser
-from typing import override
+from typing import Any, override
 
 import httpx
 import jsonschema_rs
 from schemathesis.specs.openapi.definitions import OPENAPI_31
 
+from app.http.surfaces import Surface
 from tests.e2e.api.operations import documented, the_document
+from tests.e2e.api.schemas import references
 
 NAME = re.compile(r"[a-z][a-zA-Z0-9]*|[ABC]")
 """As JavaScript writes it; classes of goods are letters."""
+SNAKE = re.compile(r"[a-z][a-z0-9_]*")
+"""As the surfaces for programs write it."""
 PLACE = re.compile(r"\{(\w+)\}")
 ADDRESS = re.compile(r"(?:https?:)?//[^\s\"')]+")
 
@@ -60,7 +65,7 @@ def test_every_parameter_in_a_path_is_described_and_the_other_way_round() -> Non
 def test_bodies_refuse_what_they_do_not_know_and_answers_may_grow() -> None:
     schemas = the_document()["components"]["schemas"]
     closed = {name for name, schema in schemas.items() if schema.get("additionalProperties") is False}
-    bodies = {o.body_schema["$ref"].rpartition("/")[2] for o in documented() if o.body_schema is not None}
+    bodies = {name for o in documented() for name in references(o.body_schema)}
 
     assert bodies <= closed
     assert "Refusal" not in closed
@@ -68,9 +73,28 @@ def test_bodies_refuse_what_they_do_not_know_and_answers_may_grow() -> None:
 
 def test_every_name_on_the_wire_is_written_in_one_way() -> None:
     schemas = the_document()["components"]["schemas"]
-    names = {f"{name}.{field}" for name, schema in schemas.items() for field in schema.get("properties", {})}
+    camel = used_by(o.document for o in documented() if o.surface is Surface.SESSION)
+    wrong = {
+        f"{name}.{field}"
+        for name, schema in schemas.items()
+        for field in schema.get("properties", {})
+        if not (NAME if name in camel else SNAKE).fullmatch(field)
+    }
 
-    assert {name for name in names if not NAME.fullmatch(name.partition(".")[2])} == set()
+    assert wrong == set()
+
+
+def used_by(parts: Iterable[Any]) -> set[str]:
+    """The names of all schemas that parts of the document refer to, directly or not."""
+    schemas = the_document()["components"]["schemas"]
+    found: set[str] = set()
+    waiting = [name for part in parts for name in references(part)]
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting += references(schemas[name])
+    return found
 
 
 async def test_the_page_loads_what_this_server_has_and_nothing_else(http: httpx.AsyncClient) -> None:

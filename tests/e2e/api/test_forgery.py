@@ -7,6 +7,7 @@ import httpx
 import msgspec
 import pytest
 
+from app.http.surfaces import Surface
 from tests.e2e.api.company import Company, Session, add_user, as_bearer, begin_session, master_key
 from tests.e2e.api.conftest import Connection, Founding
 from tests.e2e.api.operations import Operation, named, unsafe
@@ -119,8 +120,10 @@ async def test_no_forged_request_is_carried_out(
     answers = {name: await send(http, company, operation, forged) for name, forged in wanted.items()}
 
     EXECUTED.extend(name for name, answer in answers.items() if answer.is_success)
-    codes = {name: answer.json()["details"]["code"] for name, answer in answers.items()}
-    assert codes == {name: forged.code for name, forged in wanted.items()}
+    if operation.surface is Surface.SESSION:
+        codes = {name: answer.json()["details"]["code"] for name, answer in answers.items()}
+        assert codes == {name: forged.code for name, forged in wanted.items()}
+    assert {answer.status_code for answer in answers.values()} <= {401, 403}
     assert await state_of(admin, company.tenant_id) == before
 
 
@@ -153,7 +156,7 @@ async def test_a_key_decides_alone_who_one_is_whatever_cookie_is_beside_it(
     key = await master_key(admin, stranger)
     before = await state_of(admin, company.tenant_id)
 
-    for operation in (o for o in unsafe() if "{" in o.path):
+    for operation in (o for o in unsafe() if "{" in o.path and o.surface is Surface.SESSION):
         answer = await send(http, company, operation, Forged(headers={**sessions[0].headers, **key}, code=""))
 
         assert answer.status_code == 404, operation.id
