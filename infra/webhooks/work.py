@@ -44,11 +44,12 @@ _ADD = """
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 """
 _ADD_CURSOR = "INSERT INTO webhook_cursors (tenant_id, webhook_id, position) VALUES ($1, $2, $3)"
+# Not FOR UPDATE: who sends writes rows that refer to this one, and holds the cursor meanwhile.
 _LOCK = """
     SELECT w.id, w.url, w.description, w.types, w.location_ids, w.state, w.paused_reason, w.user_id, w.key_id,
         w.maker, w.version, c.position
     FROM webhooks w JOIN webhook_cursors c ON c.tenant_id = w.tenant_id AND c.webhook_id = w.id
-    WHERE w.tenant_id = $1 AND w.id = $2 FOR UPDATE OF w
+    WHERE w.tenant_id = $1 AND w.id = $2 FOR NO KEY UPDATE OF w
 """
 _STORE = """
     UPDATE webhooks SET url = $3, description = $4, types = $5, location_ids = $6, user_id = $7, key_id = $8,
@@ -74,10 +75,11 @@ _REFRESH = """
     UPDATE webhook_cursors SET failures = 0, failing_since = NULL, resting_until = NULL, due_at = clock_timestamp()
     WHERE tenant_id = $1 AND webhook_id = $2
 """
+# The cursor first: without it nothing more is written of what is being sent.
 _REMOVE = (
+    "DELETE FROM webhook_cursors WHERE tenant_id = $1 AND webhook_id = $2",
     "DELETE FROM webhook_attempts WHERE tenant_id = $1 AND webhook_id = $2",
     "DELETE FROM webhook_deliveries WHERE tenant_id = $1 AND webhook_id = $2",
-    "DELETE FROM webhook_cursors WHERE tenant_id = $1 AND webhook_id = $2",
     "DELETE FROM webhook_secrets WHERE tenant_id = $1 AND webhook_id = $2",
     "DELETE FROM webhooks WHERE tenant_id = $1 AND id = $2",
 )
