@@ -24,6 +24,7 @@ from infra.demo.channels import open_channels
 from infra.demo.count_plans import plan_some_counts
 from infra.demo.cycle_counts import count_some
 from infra.demo.holds import hold_some
+from infra.demo.imports import import_some
 from infra.demo.places import DC
 from infra.demo.plan import Plan
 from infra.demo.postings import Translator
@@ -162,6 +163,7 @@ async def _fill(database: Database, plan: Plan, mark: Mark, act: Act, progress: 
     await ask_for_stock(database, act, plan, products=catalog.products, locations=catalog.locations)
     await list_stock(database, act, plan, products=catalog.products, locations=catalog.locations)
     await plan_some_counts(database, act, locations=catalog.locations)
+    await import_some(database, act, plan, locations=catalog.locations)
     await count_some(database, act, plan, products=catalog.products, locations=catalog.locations)
     return _filled(plan, catalog, translator, movements=seen, postings=postings), poster.posted
 
