@@ -7,6 +7,7 @@ from decimal import Decimal
 from uuid import UUID
 
 import asyncpg
+import msgspec
 import pytest
 
 from domain.jobs.model import JobState
@@ -20,6 +21,7 @@ from infra.jobs.operating import run_job
 from infra.jobs.regular import REGULAR, Regular, next_turn
 from infra.jobs.schedules import Scheduler
 from infra.ledger.post import post
+from tests.e2e.api.company import found_company
 from tests.jobs_lab import Shop, a_shop
 from tests.lab import DatabaseUrls
 from tests.neighbours import insert
@@ -44,11 +46,11 @@ async def admin(shop: Shop) -> AsyncGenerator["asyncpg.Connection[object]"]:
     await connection.close()
 
 
-async def done(shop: Shop, type_: str) -> dict[str, object]:
+async def done(shop: Shop, type_: str, *, tenant: str = "regular") -> dict[str, object]:
     """What regular work found, asked for by hand."""
     policy = LazyPolicy(SqlAccess(shop.database))
     async with shop.working(system_handlers(shop.database, policy)):
-        id_ = await run_job(shop.urls.app_url, shop.urls.admin_url, tenant="regular", type_=type_)
+        id_ = await run_job(shop.urls.app_url, shop.urls.admin_url, tenant=tenant, type_=type_)
         job = await shop.until(id_)
     assert (job.state, job.error) == (JobState.SUCCEEDED, None)
     assert job.result is not None
@@ -167,3 +169,29 @@ async def test_stock_that_has_expired_is_marked_once(shop: Shop, admin: "asyncpg
 
     assert first == {"lines": 1, "refused": []}
     assert second == {"lines": 0, "refused": []}, "what somebody has released stays so"
+
+
+async def test_a_request_past_its_deadline_is_told_of_once(
+    shop: Shop, admin: "asyncpg.Connection[object]"
+) -> None:
+    company = await found_company(admin, "overdue")
+    there = msgspec.structs.replace(shop, tenant_id=company.tenant_id)
+    await admin.execute(
+        "UPDATE stock_request_tiers SET deadline_at = now() - interval '1 hour', escalate_role = 'manager'"
+    )
+    await admin.execute(
+        "UPDATE stock_requests SET deadline_at = now() - interval '1 hour' WHERE state = 'PENDING_APPROVAL'"
+    )
+
+    first = await done(there, "request-escalation", tenant=company.slug)
+    second = await done(there, "request-escalation", tenant=company.slug)
+
+    waiting = await admin.fetch("SELECT number FROM stock_requests WHERE state = 'PENDING_APPROVAL'")
+    assert waiting
+    assert sorted(first["requests"]) == sorted(row["number"] for row in waiting)  # type: ignore[call-overload]
+    assert second == {"requests": []}
+    told = await admin.fetch(
+        "SELECT entity_type, payload FROM events WHERE type = 'stock_request.escalated.v1' AND tenant_id = $1",
+        company.tenant_id,
+    )
+    assert len(told) == len(waiting)
