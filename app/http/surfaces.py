@@ -23,7 +23,7 @@ class Surface(StrEnum):
 
 
 _INTEGRATIONS = "/api/integrations"
-_IMPORT = re.compile(r"/[^/]+/api/v1(/|$)")
+_IMPORT = re.compile(r"/.+/api/v1(/|$)")
 
 
 def surface_at(path: str) -> Surface:

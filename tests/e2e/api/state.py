@@ -6,9 +6,16 @@ from uuid import UUID
 import asyncpg
 
 # Uses of a credential are noted, whatever comes of the request.
-_NOTED = {"sessions": "seen_at", "api_keys": "used_at"}
-_REFUSED = {"audit_log": "AND outcome = 'DONE'"}
-"""A refusal changes nothing but the record of refusals."""
+_NOTED = {"sessions": "seen_at", "api_keys": "used_at", "tokens": "used_at"}
+_APPLIED = "(SELECT i.is_applied FROM imports i WHERE i.tenant_id = t.tenant_id AND i.job_id = t.job_id)"
+_REFUSED = {
+    "audit_log": """
+        AND outcome = 'DONE' AND NOT (entity_type = 'import' AND coalesce(after ->> 'is_applied', '') = 'false')
+    """,
+    "import_rows": f"AND {_APPLIED}",
+    "imports": "AND is_applied",
+}
+"""A refusal changes nothing but the record of refusals. The rows of a refused import are kept, to be read."""
 
 _TABLES = """
     SELECT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id'
