@@ -111,10 +111,11 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def books_of(places: Iterable[Place], standing: Iterable[Standing]) -> dict[Place, Book]:
-    known = {line.place: line for line in standing}
-    return {place: Book(place, known.get(place)) for place in places} | {
-        place: Book(place, line) for place, line in known.items()
-    }
+    books = {line.place: Book(line.place, line) for line in standing}
+    for place in places:
+        if place not in books:
+            books[place] = Book(place, None)
+    return books
 
 
 def judge(judged: Sequence[Judged], books: Mapping[Place, Book], options: Options) -> Judgement:
