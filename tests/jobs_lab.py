@@ -32,6 +32,7 @@ class Shop(msgspec.Struct, frozen=True, kw_only=True):
     database: Database
     urls: DatabaseUrls
     tenant_id: UUID
+    slug: str = "jobs"
 
     @property
     def act(self) -> Act:
@@ -101,6 +102,6 @@ async def a_shop(urls: DatabaseUrls, slug: str = "jobs") -> AsyncGenerator[Shop]
     database = await Database.connect(urls.app_url)
     try:
         tenant_id = await create_tenant(urls.admin_url, slug, slug)
-        yield Shop(database=database, urls=urls, tenant_id=tenant_id)
+        yield Shop(database=database, urls=urls, tenant_id=tenant_id, slug=slug)
     finally:
         await database.close()

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -26,6 +27,8 @@ from tests.jobs_lab import Shop, a_shop
 from tests.lab import DatabaseUrls
 from tests.neighbours import insert
 
+type Connection = asyncpg.Connection[Any]
+
 BY_TYPE = {work.type: work for work in REGULAR}
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)  # a Friday
 ALWAYS = {"ledger-verify", "abc-run"}
@@ -39,18 +42,18 @@ async def shop(database_urls: DatabaseUrls) -> AsyncGenerator[Shop]:
 
 
 @pytest.fixture
-async def admin(shop: Shop) -> AsyncGenerator["asyncpg.Connection[object]"]:
+async def admin(shop: Shop) -> AsyncGenerator[Connection]:
     connection = await asyncpg.connect(shop.urls.admin_url)
     await connection.execute("SELECT set_config('app.tenant', $1, false)", str(shop.tenant_id))
     yield connection
     await connection.close()
 
 
-async def done(shop: Shop, type_: str, *, tenant: str = "regular") -> dict[str, object]:
+async def done(shop: Shop, type_: str) -> dict[str, Any]:
     """What regular work found, asked for by hand."""
     policy = LazyPolicy(SqlAccess(shop.database))
     async with shop.working(system_handlers(shop.database, policy)):
-        id_ = await run_job(shop.urls.app_url, shop.urls.admin_url, tenant=tenant, type_=type_)
+        id_ = await run_job(shop.urls.app_url, shop.urls.admin_url, tenant=shop.slug, type_=type_)
         job = await shop.until(id_)
     assert (job.state, job.error) == (JobState.SUCCEEDED, None)
     assert job.result is not None
@@ -110,9 +113,7 @@ async def test_regular_work_with_nothing_to_do_does_nothing(shop: Shop, work: Re
     assert not any(value for name, value in found.items() if name not in {"movements", "lines"})
 
 
-async def test_a_balance_that_has_drifted_is_told_in_the_feed(
-    shop: Shop, admin: "asyncpg.Connection[object]"
-) -> None:
+async def test_a_balance_that_has_drifted_is_told_in_the_feed(shop: Shop, admin: Connection) -> None:
     await admin.execute(
         "UPDATE ledger_heads SET quantity_in = quantity_in + 7 WHERE tenant_id = $1", shop.tenant_id
     )
@@ -130,7 +131,7 @@ async def test_a_balance_that_has_drifted_is_told_in_the_feed(
     assert told == 1
 
 
-async def a_line(admin: "asyncpg.Connection[object]", shop: Shop, *, expires_on: object) -> UUID:
+async def a_line(admin: Connection, shop: Shop, *, expires_on: object) -> UUID:
     """A stock line of a lot, past the ledger: what it is made of does not matter here."""
     ids = {name: new_id() for name in ("uom", "product", "location", "bin", "lot", "line")}
     mark = ids["product"].hex
@@ -158,7 +159,7 @@ async def a_line(admin: "asyncpg.Connection[object]", shop: Shop, *, expires_on:
     return posted.movements[0].line_id
 
 
-async def test_stock_that_has_expired_is_marked_once(shop: Shop, admin: "asyncpg.Connection[object]") -> None:
+async def test_stock_that_has_expired_is_marked_once(shop: Shop, admin: Connection) -> None:
     yesterday = (await admin.fetchval("SELECT now()")).date() - timedelta(days=1)
     await a_line(admin, shop, expires_on=yesterday)
     await a_line(admin, shop, expires_on=yesterday + timedelta(days=30))
@@ -171,11 +172,18 @@ async def test_stock_that_has_expired_is_marked_once(shop: Shop, admin: "asyncpg
     assert second == {"lines": 0, "refused": []}, "what somebody has released stays so"
 
 
-async def test_a_request_past_its_deadline_is_told_of_once(
-    shop: Shop, admin: "asyncpg.Connection[object]"
-) -> None:
-    company = await found_company(admin, "overdue")
-    there = msgspec.structs.replace(shop, tenant_id=company.tenant_id)
+@pytest.fixture(scope="module")
+async def company(shop: Shop) -> Shop:
+    """A company with something of everything."""
+    connection = await asyncpg.connect(shop.urls.admin_url)
+    try:
+        made = await found_company(connection, "company")
+    finally:
+        await connection.close()
+    return msgspec.structs.replace(shop, tenant_id=made.tenant_id, slug=made.slug)
+
+
+async def test_a_request_past_its_deadline_is_told_of_once(company: Shop, admin: Connection) -> None:
     await admin.execute(
         "UPDATE stock_request_tiers SET deadline_at = now() - interval '1 hour', escalate_role = 'manager'"
     )
@@ -183,15 +191,42 @@ async def test_a_request_past_its_deadline_is_told_of_once(
         "UPDATE stock_requests SET deadline_at = now() - interval '1 hour' WHERE state = 'PENDING_APPROVAL'"
     )
 
-    first = await done(there, "request-escalation", tenant=company.slug)
-    second = await done(there, "request-escalation", tenant=company.slug)
+    first = await done(company, "request-escalation")
+    second = await done(company, "request-escalation")
 
     waiting = await admin.fetch("SELECT number FROM stock_requests WHERE state = 'PENDING_APPROVAL'")
     assert waiting
-    assert sorted(first["requests"]) == sorted(row["number"] for row in waiting)  # type: ignore[call-overload]
+    assert sorted(first["requests"]) == sorted(row["number"] for row in waiting)
     assert second == {"requests": []}
-    told = await admin.fetch(
-        "SELECT entity_type, payload FROM events WHERE type = 'stock_request.escalated.v1' AND tenant_id = $1",
-        company.tenant_id,
-    )
-    assert len(told) == len(waiting)
+    told = await admin.fetchval("SELECT count(*) FROM events WHERE type = 'stock_request.escalated.v1'")
+    assert told == len(waiting)
+
+
+async def test_claims_whose_time_has_run_out_are_let_go(company: Shop, admin: Connection) -> None:
+    soft = "state = 'LIVE' AND kind = 'SOFT'"
+    lapsed = await admin.execute(f"UPDATE reservations SET expires_at = now() - interval '1 minute' WHERE {soft}")
+
+    found = await done(company, "reservation-sweep")
+
+    assert lapsed != "UPDATE 0"
+    assert found["positions"]
+    assert await admin.fetchval(f"SELECT count(*) FROM reservations WHERE {soft}") == 0
+    assert (await done(company, "ledger-verify"))["driftCount"] == 0
+
+
+async def test_stocklists_that_are_due_become_requests(company: Shop, admin: Connection) -> None:
+    await admin.execute("UPDATE stocklists SET generated_at = now() - interval '400 days'")
+
+    found = await done(company, "stocklist-generation")
+    again = await done(company, "stocklist-generation")
+
+    made = await admin.fetchval("SELECT count(*) FROM stock_requests WHERE requester = 'Storekeeper'")
+    assert len(found["requestIds"]) == made
+    assert again == {"requestIds": [], "refused": []}, "their turn is over"
+
+
+async def test_what_moved_is_classified_at_each_location_that_has_stock(company: Shop, admin: Connection) -> None:
+    found = await done(company, "abc-run")
+
+    runs = await admin.fetchval("SELECT count(*) FROM abc_runs WHERE actor = 'Storekeeper'")
+    assert found["locations"] == runs > 0
