@@ -28,6 +28,7 @@ from domain.ledger.model import Kind, Posting
 from domain.values import new_id, plain
 
 DESCRIPTION = "Batch delete"
+MANY = 2_000
 type Target = tuple[int | None, ScopeLine, date | None]
 """A record: the row that named it, its line, and its day (None: stock without one)."""
 
@@ -60,6 +61,8 @@ async def batch_delete(
         lines = await work.lines_by_names(filters.names)
     else:
         raise FieldError(("rows", "name at least one row, or at least one filter: nothing deletes everything"))
+    if len(lines) >= MANY:
+        await work.be_patient()
     books = books_of([], await work.lock([line.line_id for line in lines]))
     outcomes, refusals = [], []
     for row, line, day in _targets(lines, books, rows, filters):

@@ -27,6 +27,10 @@ from domain.ledger.model import Posted, Posting
 class ImportWork(Protocol):
     """One transaction of imports."""
 
+    async def be_patient(self) -> None:
+        """Let this transaction take minutes: it has very many records."""
+        ...
+
     async def store_input(self, job_id: UUID, name: str, content: bytes) -> None:
         """Keep the file as it came, beside its job."""
         ...

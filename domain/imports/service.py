@@ -98,6 +98,8 @@ async def refresh(
     """
     _require_number(records, REFRESH_RECORDS_MAX)
     require_scope(scope)
+    if len(records) >= OFF_LOOP:
+        await work.be_patient()
     catalogue = catalogue or await catalogue_of(work, records)
     judged = await _off_loop(len(records), locate, records, catalogue, act.scope)
     lines = await work.lines_by_names(scope.names)

@@ -13,7 +13,7 @@ from domain.access.model import Act
 from domain.errors import DomainError, Reason, not_found
 from domain.imports.applying import SOURCE
 from domain.imports.facts import LayerNow, LayerWrite, Moved, Undoable
-from domain.imports.model import UndoResult
+from domain.imports.model import ImportType, UndoResult
 from domain.imports.ports import ImportWork
 from domain.ledger.model import Entry, Kind, Posted, Posting
 from domain.values import new_id
@@ -39,6 +39,8 @@ async def undo(work: ImportWork, *, act: Act, job_id: UUID) -> UndoResult:
     if found is None or (act.scope is not None and found.actor_id != act.caller.principal_id):
         raise not_found("import", jobLogId=job_id)
     _require_applied(found, job_id)
+    if found.type == ImportType.REFRESH:
+        await work.be_patient()
     moved = await work.moved(found.posting_id) if found.posting_id is not None else []
     layers = await work.layers_of(job_id)
     if not moved and not layers:

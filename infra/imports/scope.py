@@ -65,7 +65,14 @@ def _by_filters(present: tuple[str, ...]) -> str:
     """  # noqa: S608 - of constants
 
 
-async def by_names(driver: Driver, tenant_id: UUID, names: Names, scope: Scope) -> list[ScopeLine]:
+async def by_names(
+    driver: Driver,
+    tenant_id: UUID,
+    names: Names,
+    scope: Scope,
+    *,
+    timeout: float | None = None,  # noqa: ASYNC109 - the driver's
+) -> list[ScopeLine]:
     """One statement."""
     wanted: dict[str, Any] = {
         "items": names.items,
@@ -77,7 +84,8 @@ async def by_names(driver: Driver, tenant_id: UUID, names: Names, scope: Scope) 
     filters = {name: list(values) for name, values in wanted.items() if values}
     if scope is not None:
         filters["scope"] = sorted(scope)
-    return _lines(await driver.fetch(_by_filters(tuple(filters)), tenant_id, *filters.values()))
+    statement = _by_filters(tuple(filters))
+    return _lines(await driver.fetch(statement, tenant_id, *filters.values(), timeout=timeout))
 
 
 async def by_rows(driver: Driver, tenant_id: UUID, rows: Sequence[DeleteRow], scope: Scope) -> list[ScopeLine]:

@@ -148,9 +148,12 @@ REASON = (
     "SELECT id FROM reason_codes WHERE tenant_id = $1 AND code = 'CORRECTION' AND is_active AND direction <> 'IN'"
 )
 
-# For a posting of a hundred thousand entries, on a machine that is busy otherwise.
-PATIENCE_SECONDS = 240
-PATIENCE = f"SET LOCAL statement_timeout = '{PATIENCE_SECONDS}s'"
+# For a hundred thousand records, on a machine that is busy otherwise; idle is a transaction while we compute.
+PATIENCE_SECONDS = 600
+PATIENCE = f"""
+    SELECT set_config('statement_timeout', '{PATIENCE_SECONDS}s', true),
+        set_config('idle_in_transaction_session_timeout', '{PATIENCE_SECONDS}s', true)
+"""
 TO_UNDO = """
     SELECT i.type, i.description, i.is_applied, i.is_dry_run, i.undone_at, i.posting_id, i.actor_id
     FROM imports i WHERE i.tenant_id = $1 AND i.job_id = $2 FOR NO KEY UPDATE

@@ -47,6 +47,13 @@ _conversions = msgspec.json.Decoder(list[Conversion], float_hook=Decimal)
 class ImportSqlWork(SqlWork):
     """The `ImportWork` port."""
 
+    _patience: float | None = None
+    """Of the driver, where the usual one does not do."""
+
+    async def be_patient(self) -> None:
+        await self.driver.execute(sql.PATIENCE)
+        self._patience = sql.PATIENCE_SECONDS
+
     async def store_input(self, job_id: UUID, name: str, content: bytes) -> None:
         await self.driver.execute(sql.STORE_INPUT, self.act.tenant_id, job_id, name, content)
 
@@ -64,6 +71,7 @@ class ImportSqlWork(SqlWork):
             list(bins),
             [item for item, _ in lots],
             [lot for _, lot in lots],
+            timeout=self._patience,
         )
         assert row is not None
         return Catalogue(
@@ -87,11 +95,12 @@ class ImportSqlWork(SqlWork):
             [place.location_id for place in places],
             [place.bin_id for place in places],
             [place.lot_id for place in places],
+            timeout=self._patience,
         )
         return {places[row["n"] - 1]: row["id"] for row in found}
 
     async def lines_by_names(self, names: Names) -> Sequence[ScopeLine]:
-        return await by_names(self.driver, self.act.tenant_id, names, self.act.scope)
+        return await by_names(self.driver, self.act.tenant_id, names, self.act.scope, timeout=self._patience)
 
     async def lines_by_rows(self, rows: Sequence[DeleteRow]) -> Sequence[ScopeLine]:
         return await by_rows(self.driver, self.act.tenant_id, rows, self.act.scope)
@@ -100,8 +109,10 @@ class ImportSqlWork(SqlWork):
         if not line_ids:
             return []
         ids = sorted(line_ids)
-        await self.driver.execute(sql.LOCK, ids, who_acts(self.act.caller, self.act.request_id))
-        return [_standing(row) for row in await self.driver.fetch(sql.STANDING, self.act.tenant_id, ids)]
+        who = who_acts(self.act.caller, self.act.request_id)
+        await self.driver.execute(sql.LOCK, ids, who, timeout=self._patience)
+        rows = await self.driver.fetch(sql.STANDING, self.act.tenant_id, ids, timeout=self._patience)
+        return [_standing(row) for row in rows]
 
     async def correction_reason(self) -> UUID | None:
         found: UUID | None = await self.driver.fetchval(sql.REASON, self.act.tenant_id)
@@ -112,8 +123,7 @@ class ImportSqlWork(SqlWork):
             return await self.post(posting)
         # Others are answered while this is written down.
         heads, entries = await asyncio.to_thread(encode, [posting], claimed=True)
-        await self.driver.execute(sql.PATIENCE)
-        (row,) = await self.driver.fetch(CALL, heads, entries, True, timeout=sql.PATIENCE_SECONDS)
+        (row,) = await self.driver.fetch(CALL, heads, entries, True, timeout=self._patience)
         answer = read_outcome(row["code"], row["outcome"], replayed=row["replayed"])
         if isinstance(answer, DomainError):
             raise answer
@@ -130,6 +140,7 @@ class ImportSqlWork(SqlWork):
             [layer.day for layer in layers],
             [layer.after for layer in layers],
             [layer.job_id for layer in layers],
+            timeout=self._patience,
         )
         if written != len(layers):
             message = "Another import writes the same records at this moment; try again"
@@ -177,6 +188,7 @@ class ImportSqlWork(SqlWork):
                 [change.before for _, change in layers],
                 [change.before_job_id for _, change in layers],
                 [change.after for _, change in layers],
+                timeout=self._patience,
             )
 
     async def undoable(self, job_id: UUID) -> Undoable | None:
@@ -184,11 +196,11 @@ class ImportSqlWork(SqlWork):
         return None if row is None else Undoable(**dict(row))
 
     async def moved(self, posting_id: UUID) -> Sequence[Moved]:
-        rows = await self.driver.fetch(sql.MOVED, self.act.tenant_id, posting_id)
+        rows = await self.driver.fetch(sql.MOVED, self.act.tenant_id, posting_id, timeout=self._patience)
         return [Moved(**dict(row)) for row in rows]
 
     async def layers_of(self, job_id: UUID) -> Sequence[LayerNow]:
-        rows = await self.driver.fetch(sql.LAYERS_OF, self.act.tenant_id, job_id)
+        rows = await self.driver.fetch(sql.LAYERS_OF, self.act.tenant_id, job_id, timeout=self._patience)
         return [
             LayerNow(
                 line_id=row["line_id"],
