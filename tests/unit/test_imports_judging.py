@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from domain.imports.facts import BinPlace, Item, Layer, Place, ScopeLine, Standing
 from domain.imports.judging import Book, books_of, judge, judge_refresh
-from domain.imports.model import Action, Options, Record, RefreshScope
+from domain.imports.model import Action, Options, Record, RefreshScope, RowOutcome
 from domain.imports.naming import Judged, Located, Unlocated
 from domain.values import new_id
 
@@ -111,7 +111,8 @@ def test_rows_together_are_judged_as_the_same_rows_one_by_one(
     places = {one.place for one in sent if isinstance(one, Located)}
     together = judge(sent, books_of(places, lines), options)
 
-    outcomes, now = [], {line.place: line for line in lines}
+    outcomes: list[RowOutcome] = []
+    now = {line.place: line for line in lines}
     for one in sent:
         own = {one.place} if isinstance(one, Located) else set()
         single = judge([one], books_of(own, now.values()), options)
