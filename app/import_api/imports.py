@@ -17,7 +17,7 @@ from app.import_api.answers import FILES, status_of, undone
 from app.import_api.bodies import StatusAnswer, UndoAnswer
 from app.import_api.inventory import BeginImports, ImportUnit
 from domain.access.model import Act, Permission
-from domain.errors import Reason, not_found
+from domain.errors import DomainError, Reason, not_found
 from domain.imports.model import FileKind, ImportStatus
 from domain.imports.ports import ImportReads
 from domain.imports.service import undo
@@ -97,11 +97,10 @@ class ImportController(Controller):
         summary="Take an import back",
         permissions=Permission.IMPORTS_WRITE,
         errors=[
-            Reason.INSUFFICIENT_STOCK,
+            Reason.ALREADY_REVERSED,
             Reason.INVALID_TRANSITION,
             Reason.LOCATION_DENIED,
             Reason.NOT_FOUND,
-            Reason.POSITION_FROZEN,
             Reason.REVERSAL_BLOCKED,
         ],
         surface=Surface.IMPORT,
@@ -117,9 +116,23 @@ class ImportController(Controller):
         begin_imports: NamedDependency[SkipValidation[BeginImports]],
     ) -> Json[UndoAnswer]:
         async def do(work: ImportUnit) -> UndoAnswer:
-            return undone(tenant, await undo(work, act=act, job_id=job_log_id))
+            try:
+                return undone(tenant, await undo(work, act=act, job_id=job_log_id))
+            except DomainError as refused:
+                raise _told(refused) from refused
 
         return await once(begin_imports, act, do)
+
+
+def _told(refused: DomainError) -> DomainError:
+    """The refusal with what stands in the way as this surface tells it, record by record."""
+    records = refused.facts.get("records")
+    if not isinstance(records, list):
+        return refused
+    errors = [
+        {"message": ", ".join(f"{name}: {value}" for name, value in one.items() if value)} for one in records
+    ]
+    return DomainError(refused.reason, refused.message, errors=errors)
 
 
 async def _seen(reads: ImportReads, act: Act, job_id: UUID) -> ImportStatus:

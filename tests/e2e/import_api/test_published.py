@@ -335,6 +335,21 @@ async def test_an_import_is_taken_back_as_one_group_and_only_once(admin: Connect
     assert message_of(again)
 
 
+async def test_an_import_that_others_have_gone_on_from_is_not_taken_back_and_told_why(
+    admin: Connection, fresh: Program
+) -> None:
+    record = fresh.record(5, date_filled="2025-07-04")
+    job = fresh.process(record).json()["content"]
+    assert fresh.process({**record, "quantity": 6}).is_success
+    blocked = fresh.post(job["job_status_link"].partition("/api/v1/")[2].replace("status/", "") + "/undo")
+
+    assert blocked.status_code == HTTPStatus.CONFLICT
+    assert message_of(blocked)
+    (told,) = blocked.json()["errors"]
+    assert fresh.company.facts["itemName"] in told["message"]
+    assert "2025-07-04" in told["message"]
+
+
 def test_what_is_not_there_is_404_for_every_address(program: Program) -> None:
     missing = "imports/0198c0de-0000-7000-8000-000000000000"
 
