@@ -12,6 +12,7 @@ import pytest
 from infra.postgres import Running
 from tests.e2e.api.company import Company, found_company
 from tests.e2e.api.operations import walked_by
+from tests.events_lab import untold
 from tests.lab import DatabaseUrls, Served, a_database, serve
 
 type Connection = asyncpg.Connection[Any]
@@ -51,7 +52,14 @@ async def admin(urls: DatabaseUrls) -> AsyncGenerator[Connection]:
 
 
 @pytest.fixture(scope="package")
-def found(admin: Connection) -> Founding:
+async def catalogued(admin: Connection) -> AsyncGenerator[None]:
+    """Whatever all these tests have written into the feed is as the catalogue of events says."""
+    yield
+    assert await untold(admin) == []
+
+
+@pytest.fixture(scope="package")
+def found(admin: Connection, catalogued: None) -> Founding:
     """Makes another company."""
 
     async def founding(*, has_documents: bool = True, about: str | None = None) -> Company:
