@@ -144,12 +144,14 @@ def _complete(operation: dict[str, Any], method: str, opt: Mapping[str, Any]) ->
         _guard(operation, method, opt)
     if opt.get("example") is not None and "requestBody" in operation:
         for content in operation["requestBody"]["content"].values():
-            content["example"] = opt["example"]
+            content.setdefault("example", opt["example"])
     for parameter in operation.get("parameters", ()):
         if parameter["in"] == "query" and parameter["name"] in (opt.get("query") or {}):
             parameter["example"] = opt["query"][parameter["name"]]
     if opt.get("csv"):
         operation["responses"]["200"]["content"]["text/csv"] = {"schema": {"type": "string"}}
+    if opt.get("surface") is Surface.IMPORT:  # whatever the framework supposes, what is not valid is 422 there
+        operation["responses"].pop(str(HTTPStatus.BAD_REQUEST.value), None)
     for status, response in operation["responses"].items():
         response["headers"] = {**response.get("headers", {}), **REQUEST_ID}
         if status == str(HTTPStatus.SERVICE_UNAVAILABLE.value):

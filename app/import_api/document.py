@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from litestar.openapi.spec import OpenAPIResponse, Operation
+from litestar.openapi.spec import OpenAPIResponse, Operation, RequestBody
 
 from domain.imports.csv import NOT_CSV, TOO_LARGE
 from domain.imports.model import COLUMNS, RECORDS_MAX, REFRESH_RECORDS_MAX
@@ -102,10 +102,23 @@ def _form(records: int, **more: Schema) -> dict[str, Any]:
 
 
 def _either(json: Mapping[str, Any], form: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "required": True,
-        "content": {"application/json": {"schema": json}, "multipart/form-data": {"schema": form}},
+    example = {
+        "file": f"{','.join(COLUMNS)}\r\nPinot Noir,Tank 4,2025-PN-1,2025-10-02,1250.5,L\r\n",
+        "arguments": '{"headers_match_exactly": true, "allow_record_creation": true, '
+        '"allow_record_update": true, "should_continue_on_error": false}',
+        **({"scope": '{"locations": ["Cellar"]}'} if "scope" in form["properties"] else {}),
     }
+    as_form = {"schema": form, "example": example}
+    return {"required": True, "content": {"application/json": {"schema": json}, "multipart/form-data": as_form}}
+
+
+@dataclass
+class TokenOperation(Operation):
+    """A token for a body, or for the query."""
+
+    def __post_init__(self) -> None:
+        assert isinstance(self.request_body, RequestBody)
+        self.request_body.required = False
 
 
 @dataclass

@@ -13,6 +13,7 @@ from msgspec import Meta
 from app.http.routes import route
 from app.http.surfaces import Surface
 from app.http.wire import Json, SnakeAnswer, SnakeBody
+from app.import_api.document import TokenOperation
 from app.session_api.auth import NO_STORE, guess_of
 from domain.access.limits import LoginThrottle
 from domain.access.ports import Login
@@ -61,6 +62,7 @@ class TokenController(Controller):
             Reason.UNSUPPORTED_MEDIA_TYPE,
         ],
         surface=Surface.IMPORT,
+        operation_class=TokenOperation,
         description="For programs: `Authorization: Bearer <id>|<secret>` from then on, at this tenant's "
         "addresses. A token has the rights that its person has when it is used. It ends after "
         f"{LIFETIME.days} days, when it is revoked (`DELETE /api/auth/tokens/{{id}}`), with another password, "
