@@ -72,20 +72,25 @@ async def write_layers(
 
 async def tell_shortages(work: ImportWork, posting_id: UUID, moved: Sequence[Book]) -> None:
     """An event for what is claimed or held of these lines and no longer there."""
-    short = [book for book in moved if book.delta < 0 and book.on_hand < book.claimed]
+    short = [book for book in moved if book.delta < 0 and book.short_by > 0]
     if not short:
         return
-    lines = [
-        {
-            "lineId": book.line_id,
-            "productMasterId": book.place.product_id,
-            "locationId": book.place.location_id,
-            "onHand": plain(book.on_hand),
-            "claimed": plain(book.claimed),
-            "shortage": plain(book.claimed - book.on_hand),
-        }
-        for book in short[:SHORT_MAX]
-    ]
+    lines = [_short(book) for book in short[:SHORT_MAX]]
     locations = sorted({book.place.location_id for book in short})
-    payload = {"postingId": posting_id, "total": len(short), "lines": lines}
-    await work.record("inventory.short.v1", "posting", posting_id, payload, locations=locations)
+    payload = {"postingId": posting_id, "lines": lines}
+    await work.record("inventory.shortage.v1", "posting", posting_id, payload, locations=locations)
+
+
+def _short(book: Book) -> dict[str, object]:
+    """A line as such an event tells of it, whoever has written it."""
+    assert book.standing is not None
+    return {
+        "inventoryItemId": book.line_id,
+        "productMasterId": book.place.product_id,
+        "locationId": book.place.location_id,
+        "binId": book.place.bin_id,
+        "onHand": plain(book.on_hand),
+        "reserved": plain(book.standing.reserved),
+        "held": plain(min(book.standing.held, book.on_hand)),
+        "shortBy": plain(book.short_by),
+    }

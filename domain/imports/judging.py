@@ -50,6 +50,13 @@ class Book:
     def claimed(self) -> Decimal:
         return self.standing.reserved + self.standing.held if self.standing is not None else ZERO
 
+    @property
+    def short_by(self) -> Decimal:
+        """What is reserved and no longer there; holds end with the stock that they are on."""
+        if self.standing is None:
+            return ZERO
+        return self.standing.reserved + min(self.standing.held, self.on_hand) - self.on_hand
+
     def set(self, day: date, quantity: Decimal) -> None:
         self.on_hand += quantity - self.layers.get(day, ZERO)
         self.layers[day] = quantity

@@ -216,10 +216,10 @@ async def test_less_than_is_held_is_accepted_and_told_as_a_shortage(
 
     assert result.is_applied
     event = await admin.fetchrow(
-        "SELECT payload FROM events WHERE tenant_id = $1 AND type = 'inventory.short.v1'", site.tenant_id
+        "SELECT payload FROM events WHERE tenant_id = $1 AND type = 'inventory.shortage.v1'", site.tenant_id
     )
     assert event is not None
-    assert msgspec.json.decode(event["payload"])["lines"][0]["shortage"] == 5
+    assert msgspec.json.decode(event["payload"])["lines"][0]["shortBy"] == 5
 
 
 async def test_status_and_files_tell_what_became_of_each_row(site: Site) -> None:
