@@ -16,7 +16,7 @@ from domain.ledger.model import Posted, Posting
 from domain.values import encodable, new_id
 from infra.db.errors import refusal
 from infra.db.pool import Database, Driver
-from infra.jobs.enqueueing import Asked, enqueue, record
+from infra.jobs.enqueueing import DESCRIPTION_LONGEST, Asked, enqueue, record
 from infra.jobs.finishing import finish
 from infra.ledger.post import post
 
@@ -134,7 +134,7 @@ class SqlWork:
         asked = Asked(
             id=id_ or new_id(),
             type=type_,
-            description=description,
+            description=description[:DESCRIPTION_LONGEST] or type_,
             arguments=arguments,
             total_steps=total_steps,
             attempts_max=attempts_max,
@@ -158,7 +158,7 @@ class SqlWork:
         asked = Asked(
             id=id_ or new_id(),
             type=type_,
-            description=description,
+            description=description[:DESCRIPTION_LONGEST] or type_,
             arguments=arguments,
             total_steps=total_steps,
         )

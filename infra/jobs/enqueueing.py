@@ -14,6 +14,7 @@ from infra.db.pool import Driver
 
 CHANNEL = "storekeeper_jobs"
 """What the queue's trigger notifies with each commit that adds to it."""
+DESCRIPTION_LONGEST, ERROR_LONGEST = 2000, 4000
 # $1 tenant, $2 id, $3 type, $4 description, $5 arguments, $6 steps, $7 attempts, $8 principal, $9 actor, $10 user,
 # $11 key, $12 permission, $13 request, $14 not before, $15 the entry. It writes what `Queries.enqueue` of pgqueuer
 # would, in the same round trip and without its library: to load that takes half a second, too much for a request.
@@ -74,7 +75,7 @@ async def record(
 ) -> None:
     """Write down, as a job that has ended, what was done at once."""
     body = None if result is None else _encoder.encode(result).decode()
-    await driver.execute(RECORD, *_columns(act, asked), body, error)
+    await driver.execute(RECORD, *_columns(act, asked), body, error and error[:ERROR_LONGEST])
 
 
 def _columns(act: Act, asked: Asked) -> tuple[object, ...]:

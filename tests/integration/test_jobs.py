@@ -4,15 +4,18 @@ import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import msgspec
 import pytest
 
+from domain.access.model import Permission
 from domain.errors import DomainError, Reason
 from domain.jobs.model import JobState
 from domain.jobs.ports import Running, Superseded
 from domain.values import new_id
+from infra.access.provision import create_api_key, create_user, grant, revoke_api_key
 from infra.db.work import SqlWork, beginning
 from infra.jobs import runner as runner_module
 from infra.jobs.attempts import SqlAttempts
@@ -270,6 +273,38 @@ async def test_a_job_is_not_done_for_who_is_no_longer_let_in(shop: Shop) -> None
         job = await shop.until(id_)
 
     assert (job.state, job.error) == (JobState.FAILED, "Somebody gone is no longer let in")
+
+
+async def rights(running: Running) -> Mapping[str, Any]:
+    scope = running.act.scope
+    return {"allows": sorted(running.act.caller.rights), "at": None if scope is None else sorted(scope)}
+
+
+async def asked_by(shop: Shop, **who: Any) -> UUID:
+    """A job of who could do everything when they asked for it."""
+    caller = msgspec.structs.replace(shop.act.caller, **who)
+    act = msgspec.structs.replace(shop.act, caller=caller, permission=Permission.INVENTORY_READ)
+    async with beginning(shop.database, SqlWork)(act) as work:
+        return await work.enqueue("rights", {}, description="")
+
+
+async def test_a_job_has_the_rights_that_who_asked_for_it_has_when_it_is_done(shop: Shop) -> None:
+    admin_url, tenant = shop.urls.admin_url, shop.tenant_id
+    user = await create_user(admin_url, "viewer@jobs.example", "Viewer", "correct horse battery staple")
+    await grant(admin_url, tenant, user, "viewer")
+    key, _ = await create_api_key(admin_url, tenant, "ERP", [Permission.INVENTORY_READ])
+
+    async with shop.working({"rights": rights}):
+        of_user = await shop.until(await asked_by(shop, principal_id=user, user_id=user))
+        of_key = await shop.until(await asked_by(shop, principal_id=key, key_id=key))
+        await revoke_api_key(admin_url, tenant, key)
+        too_late = await shop.until(await asked_by(shop, principal_id=key, key_id=key))
+
+    assert of_user.result is not None
+    assert "inventory.read" in of_user.result["allows"]
+    assert "inventory.write" not in of_user.result["allows"]
+    assert of_key.result == {"allows": ["inventory.read"], "at": None}
+    assert (too_late.state, too_late.error) == (JobState.FAILED, "This API key has been revoked")
 
 
 async def test_a_job_that_is_canceled_stops_at_its_next_step(shop: Shop) -> None:
