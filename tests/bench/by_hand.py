@@ -1,10 +1,10 @@
 """The limits of what comes in bulk: the same rows by the least SQL that keeps balances and movements.
 
-They write to tables of their own, which begin with the stock that the ledger begins with. What they leave out:
-row-level security and the roles' rights, authentication, permissions and scope, the judging of rows one by one
-with their errors, holds, claims and frozen bins, totals, counts, the head's gapless positions, postings and their
-details, events, audit, idempotency, and reports that can be read later. No lock orders what two of them do at
-once: a movement may tell a balance that was not the last.
+They write to tables of their own, which begin with the stock that the ledger begins with; their movements have the
+ledger's indexes, and foreign keys to what they moved and to a posting. What they leave out: row-level security and
+the roles' rights, authentication, permissions and scope, the judging of rows one by one with their errors, holds,
+claims and frozen bins, totals, counts, positions without gaps, postings of their own with details, events, audit,
+idempotency, and reports that can be read later.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -32,42 +32,41 @@ INSERT INTO by_hand.units SELECT name FROM uoms WHERE tenant_id = '{{tenant}}';
 CREATE TABLE by_hand.balances (
     product_id uuid, bin_id uuid, lot_id uuid, day date, location_id uuid NOT NULL,
     quantity numeric(18, 4) NOT NULL, version bigint NOT NULL DEFAULT 1,
+    line_id uuid NOT NULL UNIQUE DEFAULT uuidv7(),
     PRIMARY KEY (product_id, bin_id, lot_id, day)
 );
 INSERT INTO by_hand.balances
-SELECT product_id, bin_id, lot_id, '-infinity', location_id, on_hand, version
+SELECT product_id, bin_id, lot_id, '-infinity', location_id, on_hand, version, id
 FROM stock_lines WHERE tenant_id = '{{tenant}}' ORDER BY 1, 2, 3;
 CREATE INDEX ON by_hand.balances (location_id);
-CREATE TABLE by_hand.movements (
-    position bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, product_id uuid, bin_id uuid, lot_id uuid, day date,
-    delta numeric(18, 4) NOT NULL, balance_after numeric(18, 4) NOT NULL,
-    recorded_at timestamptz NOT NULL DEFAULT now()
-);
-CREATE INDEX ON by_hand.movements (product_id, bin_id, position);
+CREATE TABLE by_hand.movements (LIKE movements INCLUDING DEFAULTS INCLUDING INDEXES);
+ALTER TABLE by_hand.movements ALTER tenant_id SET DEFAULT '{{tenant}}', ALTER posting_id SET DEFAULT '{{posting}}',
+    ALTER position ADD GENERATED ALWAYS AS IDENTITY,
+    ADD FOREIGN KEY (line_id) REFERENCES by_hand.balances (line_id),
+    ADD FOREIGN KEY (tenant_id, posting_id) REFERENCES postings (tenant_id, id);
 GRANT USAGE ON SCHEMA by_hand TO {APP_ROLE};
-GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON ALL TABLES IN SCHEMA by_hand TO {APP_ROLE};
+GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA by_hand TO {APP_ROLE};
 VACUUM ANALYZE by_hand.places, by_hand.items, by_hand.lots, by_hand.units, by_hand.balances, by_hand.movements;
 """
 
 _STORE = """
 , stored AS (
     INSERT INTO by_hand.balances AS b (product_id, bin_id, lot_id, day, location_id, quantity)
-    SELECT product_id, bin_id, lot_id, day, location_id, quantity FROM changed WHERE quantity <> before
+    SELECT product_id, bin_id, lot_id, day, location_id, quantity FROM wanted
     ORDER BY product_id, bin_id, lot_id, day
     ON CONFLICT (product_id, bin_id, lot_id, day)
-        DO UPDATE SET quantity = excluded.quantity, version = b.version + 1
+        DO UPDATE SET quantity = excluded.quantity, version = b.version + 1 WHERE b.quantity <> excluded.quantity
+    RETURNING b.line_id, b.version, b.product_id, b.location_id, b.quantity,
+        b.quantity - coalesce(old.quantity, 0) AS delta
 ), moved AS (
-    INSERT INTO by_hand.movements (product_id, bin_id, lot_id, day, delta, balance_after)
-    SELECT product_id, bin_id, lot_id, day, quantity - before, quantity FROM changed WHERE quantity <> before
+    INSERT INTO by_hand.movements (
+        line_id, line_version, product_id, location_id, kind, delta, balance_after, effective_at, recorded_at
+    )
+    SELECT line_id, version, product_id, location_id, 'IMPORT', delta, quantity, now(), now() FROM stored
+    WHERE delta <> 0
     RETURNING 1
 )
 SELECT count(*) FROM moved
-"""
-_CHANGE = """
-, changed AS MATERIALIZED (
-    SELECT w.*, coalesce(b.quantity, 0) AS before
-    FROM wanted w LEFT JOIN by_hand.balances b USING (product_id, bin_id, lot_id, day)
-)
 """
 SET = f"""
 WITH wanted AS MATERIALIZED (
@@ -77,7 +76,7 @@ WITH wanted AS MATERIALIZED (
     JOIN by_hand.items i ON i.sku = w.sku
     JOIN by_hand.lots l ON l.product_id = i.product_id AND l.number = ''
 )
-{_CHANGE} {_STORE}
+{_STORE}
 """
 _NAMED = """
     SELECT i.product_id, p.bin_id, l.lot_id, w.day, p.location_id, w.quantity
@@ -91,7 +90,7 @@ _ROWS = (
     "unnest($1::text[], $2::text[], $3::text[], $4::date[], $5::numeric[], $6::text[])"
     " AS w(item, bin, lot, day, quantity, unit)"
 )
-IMPORT = f"WITH wanted AS MATERIALIZED ({_NAMED.format(rows=_ROWS)}) {_CHANGE} {_STORE}"
+IMPORT = f"WITH wanted AS MATERIALIZED ({_NAMED.format(rows=_ROWS)}) {_STORE}"
 GIVEN = """
 CREATE TEMPORARY TABLE IF NOT EXISTS given (
     item text, bin text, lot text, day date, quantity numeric(18, 4), unit text
@@ -99,10 +98,10 @@ CREATE TEMPORARY TABLE IF NOT EXISTS given (
 """
 # What stands at the place and was not given is set to nothing.
 REFRESH = f"""
-WITH wanted AS MATERIALIZED ({_NAMED.format(rows="given AS w")}), changed AS MATERIALIZED (
+WITH named AS MATERIALIZED ({_NAMED.format(rows="given AS w")}), wanted AS (
     SELECT product_id, bin_id, lot_id, day, coalesce(w.location_id, b.location_id) AS location_id,
-        coalesce(w.quantity, 0) AS quantity, coalesce(b.quantity, 0) AS before
-    FROM wanted w
+        coalesce(w.quantity, 0) AS quantity
+    FROM named w
     FULL JOIN (SELECT * FROM by_hand.balances WHERE location_id = $1) b USING (product_id, bin_id, lot_id, day)
 )
 {_STORE}
@@ -194,7 +193,8 @@ async def make_by_hand(admin_url: str, tenant: UUID) -> None:
     connection = await asyncpg.connect(admin_url)
     try:
         await connection.execute("SET synchronous_commit = off")
-        for statement in SCHEMA.format(tenant=tenant).split(";\n"):
+        posting = await connection.fetchval("SELECT id FROM postings WHERE tenant_id = $1 LIMIT 1", tenant)
+        for statement in SCHEMA.format(tenant=tenant, posting=posting).split(";\n"):
             if statement.strip():
                 await connection.execute(statement, timeout=600)
     finally:

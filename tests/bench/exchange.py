@@ -79,7 +79,7 @@ EXCHANGE = (
         bodies=_bulk_set,
         caller="x-api-key",
         limit="unnest",
-        connections=(1, 8),
+        connections=(1,),
         movements=ROWS,
     ),
     Scenario(

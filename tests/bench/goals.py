@@ -75,6 +75,12 @@ class Table:
         cell = self.cell(scenario, connections)
         return None if cell is None else median(run.taken.p99_ms / run.taken.p50_ms for run in cell.runs("app"))
 
+    def kept_mib(self, scenario: str, connections: int) -> float | None:
+        """By how much more memory the server had at its height in the last repeat than in the first."""
+        cell = self.cell(scenario, connections)
+        peaks = [] if cell is None else [run.spent.memory_peak_mib for run in cell.runs("app")]
+        return peaks[-1] - peaks[0] if len(peaks) > 1 else None
+
     def growth(self, scenario: str, connections: int) -> float | None:
         """The median latency on the largest ledger over that on the smallest."""
         if len(self.sizes) < 2:
@@ -193,6 +199,35 @@ GOALS = (
         bound=2,
         at_most=True,
         figure=lambda t: t.growth("requests-pending", 8),
+    ),
+    Goal(name="events, page of 100, 8 connections / bare", bound=0.6, figure=lambda t: t.ratio("events-page", 8)),
+    Goal(
+        name="events, page of 1,000, 8 connections / bare",
+        bound=0.6,
+        figure=lambda t: t.ratio("events-page-1000", 8),
+    ),
+    Goal(
+        name="events, page of 100, p50, largest / smallest ledger",
+        bound=1.5,
+        at_most=True,
+        figure=lambda t: t.growth("events-page", 8),
+    ),
+    Goal(
+        name="1,000 quantities in one call / decode and one statement",
+        bound=0.6,
+        figure=lambda t: t.ratio("bulk-set-1000", 1),
+    ),
+    Goal(
+        name="refresh from CSV / COPY and one statement",
+        bound=0.6,
+        figure=lambda t: t.ratio("csv-100k", 1),
+    ),
+    Goal(
+        name="refresh from CSV, memory of the server, last repeat / first",
+        bound=64,
+        at_most=True,
+        unit=" MiB more",
+        figure=lambda t: t.kept_mib("csv-100k", 1),
     ),
     Goal(
         name="adjust, 8 connections / the best peer",

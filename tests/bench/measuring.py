@@ -201,7 +201,7 @@ class Player:
             )
         if side == "app" or scenario.limit in {"bare", "unnest"}:
             # Which one it is makes no difference to long requests, and only ours waits for what is under way.
-            generator = PythonGenerator() if scenario.streamed else self._generator
+            generator = PythonGenerator() if scenario.is_long else self._generator
             return generator.run(
                 Load(
                     url=stage.app.url if side == "app" else stage.bare.url,
@@ -212,7 +212,7 @@ class Player:
                     connections=cell.connections,
                     seconds=seconds,
                     warm_seconds=warm,
-                    is_long=scenario.streamed,
+                    is_long=scenario.is_long,
                 )
             )
         return self._limit(stage, prepared).run(connections=cell.connections, seconds=seconds, warm_seconds=warm)

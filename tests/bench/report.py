@@ -42,9 +42,9 @@ before they ask again.
   again cannot be repeated: what the database's processes burn of it is what no server in front of it could save.
 - **Memory** is by how much the server's processes grew within a run, at most, seen every half second.
 - The limit of what comes in bulk is a bare ASGI application again: it decodes the same JSON, or gives the same
-  file to COPY, and upserts balances and inserts as many movements by one statement, in tables of its own without
-  policies, triggers, totals, events or audit (tests/bench/by_hand.py tells all that it leaves out). A refresh is
-  measured from the upload until its job is done, looked at every 50 ms.
+  file to COPY, and upserts balances and inserts as many movements by one statement, in tables of its own with the
+  ledger's indexes, without policies, totals, postings, events or audit (tests/bench/by_hand.py tells all that it
+  leaves out). A refresh is measured from the upload until its job is done, looked at every 50 ms.
 - The bare routes of availability and of the feed hand on the JSON that the database made, and compute no cell
   of it.
 """

@@ -75,6 +75,11 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     """It needs a year of stock requests."""
 
     @property
+    def is_long(self) -> bool:
+        """One request may take longer than a run is to last."""
+        return self.streamed or self.limit == "unnest"
+
+    @property
     def stores(self) -> int:
         """What one request leaves behind: movements or claims."""
         return self.movements or self.claims
