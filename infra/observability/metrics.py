@@ -50,6 +50,7 @@ LEDGER_RETRIES = Counter("storekeeper_ledger_retries", "Statements run again", [
 RATE_LEASES = Counter("storekeeper_rate_leases", "Leases of requests from the shared limits")
 RATE_REFUSALS = Counter("storekeeper_rate_refusals", "Requests over a limit", ["whose", "class"])
 OVERLOADS = Counter("storekeeper_overloads", "Requests refused because too many were being answered")
+WEBHOOK_ATTEMPTS = Counter("storekeeper_webhook_attempts", "Events sent to webhooks, by outcome", ["outcome"])
 LOGINS = Counter("storekeeper_logins", "Logins by outcome", ["outcome"])
 JOBS_ENDED = Counter("storekeeper_jobs_ended", "Jobs by type and how they ended", ["type", "state"])
 JOBS_RUNNING = Gauge("storekeeper_jobs_running", "Jobs being done", multiprocess_mode="livesum")

@@ -122,7 +122,7 @@ class Dispatcher:
             _log.exception("a webhook is not served", webhook=str(webhook_id))
 
     async def _release(self, tenant_id: UUID, webhook_id: UUID) -> None:
-        with contextlib.suppress(*AWAY):
+        with contextlib.suppress(*AWAY, DomainError):
             await self._cursors.release(tenant_id, webhook_id)
 
     @asynccontextmanager
@@ -134,7 +134,7 @@ class Dispatcher:
         async def renew() -> None:
             while True:
                 await asyncio.sleep(self._lease_seconds / 3)
-                with contextlib.suppress(*AWAY):
+                with contextlib.suppress(*AWAY, DomainError):
                     if not await self._cursors.renew(tenant_id, webhook_id):
                         serving.cancel()
                         return

@@ -13,6 +13,7 @@ from domain.webhooks.addresses import Target
 from domain.webhooks.delivering import BUSY, Pace, Standing, keys_of, message_id, outcome_of
 from domain.webhooks.model import Outcome, Sent
 from domain.webhooks.ports import Courier
+from infra.observability.metrics import WEBHOOK_ATTEMPTS
 from infra.webhooks.cursors import Endpoint, Kept, Logged, Round, Waiting, logged
 from infra.webhooks.signing import body_of, headers_of
 
@@ -118,6 +119,7 @@ class Rounding:
         attempt = node.attempts + 1
         outcome = outcome_of(sent, attempt=attempt, pace=self._pace)
         self._log.append(logged(message, node.event, sent, attempt=attempt, outcome=outcome))
+        WEBHOOK_ATTEMPTS.labels(outcome).inc()
         return self._settled(node, attempt, outcome, sent)
 
     def _settled(self, node: Node, attempt: int, outcome: Outcome, sent: Sent) -> float | None:

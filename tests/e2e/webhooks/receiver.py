@@ -61,6 +61,8 @@ class Receiver:
     def __init__(self, behave: Callable[[Any], Does]) -> None:
         self.behave = behave
         self.calls: list[Call] = []
+        self.reached: set[int] = set()
+        """Positions of the events that it has accepted."""
         self.strayed = 0
         """Calls to where it redirects to."""
         self.flooded = 0
@@ -76,7 +78,7 @@ class Receiver:
     def accepted(self) -> list[Call]:
         return [call for call in self.calls if call.is_accepted]
 
-    async def until(self, is_enough: Callable[[], bool], seconds: float = 120) -> None:
+    async def until(self, is_enough: Callable[[], bool], seconds: float = 600) -> None:
         """Wait until a call has made something true."""
         async with asyncio.timeout(seconds), self._more:
             await self._more.wait_for(is_enough)
@@ -110,6 +112,8 @@ class Receiver:
         does = self.behave(event)
         call = Call(path=path, headers=headers, text=body.decode(), event=event, does=does, at=time.time())
         self.calls.append(call)
+        if call.is_accepted and "position" in event:
+            self.reached.add(event["position"])
         async with self._more:
             self._more.notify_all()
         if does is Does.RESET:
