@@ -5,7 +5,7 @@ from uuid import UUID
 
 from domain.errors import ContentionError, DomainError, Reason
 from domain.imports.facts import LayerChange, LayerWrite
-from domain.imports.judging import Book
+from domain.imports.judging import Book, Judgement
 from domain.imports.ports import ImportWork
 from domain.ledger.model import Entry, Kind, Posted, Posting
 from domain.values import plain
@@ -48,26 +48,42 @@ async def post(work: ImportWork, posting: Posting) -> Posted:
         raise
 
 
-async def write_layers(
-    work: ImportWork, job_id: UUID, changes: Sequence[LayerChange]
-) -> list[tuple[UUID, LayerChange]]:
-    """Write changes of layers; each with its line, which may have been made only now."""
-    unknown = {change.place for change in changes if change.line_id is None}
-    made = await work.lines_of(list(unknown)) if unknown else {}
-    layers = [(change.line_id or made[change.place], change) for change in changes]
+async def apply(
+    work: ImportWork, job_id: UUID, posting: Posting | None, judgement: Judgement, *, keep: bool
+) -> Posted | None:
+    """Write the layers and post the differences.
+
+    The posting comes as late as can be: from then on whoever else posts in this tenant waits for our commit. Only
+    layers of lines that it makes come after it.
+    """
+    changes = judgement.changes
+    await _write_layers(
+        work, job_id, [(one.line_id, one) for one in changes if one.line_id is not None], keep=keep
+    )
+    if posting is None:
+        return None
+    posted = await post(work, posting)
+    new = [change for change in changes if change.line_id is None]
+    if new:
+        made = await work.lines_of(list({change.place for change in new}))
+        await _write_layers(work, job_id, [(made[change.place], change) for change in new], keep=keep)
+    await tell_shortages(work, posted.posting_id, judgement.moved)
+    return posted
+
+
+async def _write_layers(
+    work: ImportWork, job_id: UUID, layers: Sequence[tuple[UUID, LayerChange]], *, keep: bool
+) -> None:
+    if not layers:
+        return
     await work.write_layers(
         [
-            LayerWrite(
-                line_id=line_id,
-                day=change.day,
-                before=change.before,
-                after=change.after,
-                job_id=job_id,
-            )
+            LayerWrite(line_id=line_id, day=change.day, before=change.before, after=change.after, job_id=job_id)
             for line_id, change in layers
         ]
     )
-    return layers
+    if keep:
+        await work.keep_layers(job_id, layers)
 
 
 async def tell_shortages(work: ImportWork, posting_id: UUID, moved: Sequence[Book]) -> None:

@@ -9,7 +9,7 @@ import msgspec
 
 from domain.access.model import Act, Permission
 from domain.errors import FieldError
-from domain.imports.applying import SOURCE, entry_of, post, tell_shortages, write_layers
+from domain.imports.applying import SOURCE, apply, entry_of
 from domain.imports.facts import Place, ScopeLine
 from domain.imports.judging import FROZEN, Book, Judgement, books_of, told
 from domain.imports.layers import ZERO
@@ -152,7 +152,7 @@ async def _delete(
     asked: dict[str, Any],
 ) -> DeleteResult:
     moved = judgement.moved
-    posted = None
+    posting = None
     if moved:
         reason_code_id = await work.correction_reason()
         posting = Posting(
@@ -166,10 +166,6 @@ async def _delete(
             force=bool(asked["force"]),
             act=act,
         )
-        posted = await post(work, posting)
-    layers = await write_layers(work, job_id, judgement.changes)
-    if posted is not None:
-        await tell_shortages(work, posted.posting_id, moved)
     deleted = judgement.count(Action.DELETE)
     result = ImportResult(
         job_id=job_id,
@@ -182,15 +178,15 @@ async def _delete(
         failed=len(refusals),
         is_applied=True,
         message=f"Deleted {deleted} records" + (f", refused {len(refusals)}" if refusals else ""),
-        posting_id=posted.posting_id if posted else None,
-        position=posted.position if posted else None,
+        posting_id=posting.id if posting else None,
         rows=tuple(judgement.outcomes),
     )
-    await work.keep(result, description=DESCRIPTION, options=asked, layers=layers)
+    await work.keep(result, description=DESCRIPTION, options=asked)
+    posted = await apply(work, job_id, posting, judgement, keep=True)
     return DeleteResult(
         job_id=job_id,
         deleted_count=deleted,
         refusals=tuple(refusals),
         posting_id=result.posting_id,
-        position=result.position,
+        position=posted.position if posted else None,
     )

@@ -104,19 +104,16 @@ class ImportWork(Protocol):
         """
         ...
 
-    async def keep(
-        self,
-        result: ImportResult,
-        *,
-        description: str,
-        options: Mapping[str, Any],
-        layers: Sequence[tuple[UUID, LayerChange]],
-    ) -> None:
-        """Keep what was decided, with the layers that were written on lines, as they were before.
+    async def keep(self, result: ImportResult, *, description: str, options: Mapping[str, Any]) -> None:
+        """Keep what was decided, before its posting is made.
 
         Raises:
             DomainError: INVALID_TRANSITION if this import was applied already.
         """
+        ...
+
+    async def keep_layers(self, job_id: UUID, layers: Sequence[tuple[UUID, LayerChange]]) -> None:
+        """Keep the layers that were written on lines, as they were before."""
         ...
 
     async def undoable(self, job_id: UUID) -> Undoable | None: ...

@@ -10,9 +10,9 @@ import msgspec
 
 from domain.access.model import Act
 from domain.errors import FieldError
-from domain.imports.applying import SOURCE, entry_of, post, tell_shortages, write_layers
+from domain.imports.applying import SOURCE, apply, entry_of
 from domain.imports.deleting import batch_delete
-from domain.imports.facts import Catalogue, LayerChange, Place
+from domain.imports.facts import Catalogue, Place
 from domain.imports.judging import Book, Judgement, books_of, judge, judge_refresh
 from domain.imports.model import (
     RECORDS_MAX,
@@ -28,7 +28,7 @@ from domain.imports.model import (
 from domain.imports.naming import Judged, Located, locate
 from domain.imports.ports import ImportWork
 from domain.imports.undoing import undo
-from domain.ledger.model import Kind, Posted, Posting
+from domain.ledger.model import Kind, Posting
 from domain.values import new_id, plain
 
 __all__ = ["batch_delete", "catalogue_of", "process", "refresh", "require_scope", "undo"]
@@ -197,32 +197,33 @@ async def _conclude(
             ("deleted", Action.DELETE),
         )
     }
-    apply = why_not is None and not options.dry_run
-    posted, layers = await _apply(work, act, job_id, judgement, description) if apply else (None, [])
+    is_applied = why_not is None and not options.dry_run
+    posting = _posting(act, job_id, judgement.moved, description) if is_applied else None
     result = ImportResult(
         job_id=job_id,
         type=type_,
         total=total,
         **counts,
         failed=failed,
-        is_applied=apply,
+        is_applied=is_applied,
         change_percent=percent,
         message=_message(why_not, counts, failed, dry_run=options.dry_run),
-        posting_id=posted.posting_id if posted else None,
-        position=posted.position if posted else None,
+        posting_id=posting.id if posting else None,
         rows=tuple(judgement.outcomes),
     )
-    if keep if keep is not None else not options.dry_run:
-        await work.keep(result, description=description, options=told, layers=layers)
-    return result
+    is_kept = not options.dry_run if keep is None else keep
+    if is_kept:
+        await work.keep(result, description=description, options=told)
+    if not is_applied:
+        return result
+    posted = await apply(work, job_id, posting, judgement, keep=is_kept)
+    return msgspec.structs.replace(result, position=posted.position if posted else None)
 
 
-async def _apply(
-    work: ImportWork, act: Act, job_id: UUID, judgement: Judgement, description: str
-) -> tuple[Posted | None, list[tuple[UUID, LayerChange]]]:
-    """Post the differences and write the layers."""
-    moved = judgement.moved
-    posting = Posting(
+def _posting(act: Act, job_id: UUID, moved: Sequence[Book], description: str) -> Posting | None:
+    if not moved:
+        return None
+    return Posting(
         id=new_id(),
         kind=Kind.IMPORT,
         entries=tuple(entry_of(book, Kind.IMPORT) for book in moved),
@@ -234,11 +235,6 @@ async def _apply(
         force=True,
         act=act,
     )
-    posted = await post(work, posting) if moved else None
-    layers = await write_layers(work, job_id, judgement.changes)
-    if posted is not None:
-        await tell_shortages(work, posted.posting_id, moved)
-    return posted, layers
 
 
 def _require_number(records: Sequence[object], most: int) -> None:

@@ -48,8 +48,8 @@ async def undo(work: ImportWork, *, act: Act, job_id: UUID) -> UndoResult:
     await work.lock({one.line_id for one in moved} | {layer.line_id for layer in layers})
     layers = await work.layers_of(job_id)  # with the lines locked, nobody else writes them
     await _require_untouched(work, job_id, layers)
-    posted = await _reverse(work, act, job_id, found, moved) if moved else None
     await work.write_layers([_restored(layer) for layer in layers])
+    posted = await _reverse(work, act, job_id, found, moved) if moved else None
     await work.mark_undone(job_id, posted.posting_id if posted else None)
     return UndoResult(
         job_id=job_id,

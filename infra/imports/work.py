@@ -146,14 +146,7 @@ class ImportSqlWork(SqlWork):
             message = "Another import writes the same records at this moment; try again"
             raise ContentionError(Reason.UNAVAILABLE, message, retryAfter=1)
 
-    async def keep(
-        self,
-        result: ImportResult,
-        *,
-        description: str,
-        options: Mapping[str, Any],
-        layers: Sequence[tuple[UUID, LayerChange]],
-    ) -> None:
+    async def keep(self, result: ImportResult, *, description: str, options: Mapping[str, Any]) -> None:
         key = (self.act.tenant_id, result.job_id)
         kept = await self.driver.fetchval(
             sql.KEEP,
@@ -179,17 +172,19 @@ class ImportSqlWork(SqlWork):
             raise DomainError(Reason.INVALID_TRANSITION, message, state="APPLIED", allowedActions=[])
         for start in range(0, len(result.rows), ROWS):
             await self.driver.execute(sql.KEEP_ROWS, *key, *_columns(result.rows, start))
-        if layers:
-            await self.driver.execute(
-                sql.KEEP_LAYERS,
-                *key,
-                [line_id for line_id, _ in layers],
-                [change.day for _, change in layers],
-                [change.before for _, change in layers],
-                [change.before_job_id for _, change in layers],
-                [change.after for _, change in layers],
-                timeout=self._patience,
-            )
+
+    async def keep_layers(self, job_id: UUID, layers: Sequence[tuple[UUID, LayerChange]]) -> None:
+        await self.driver.execute(
+            sql.KEEP_LAYERS,
+            self.act.tenant_id,
+            job_id,
+            [line_id for line_id, _ in layers],
+            [change.day for _, change in layers],
+            [change.before for _, change in layers],
+            [change.before_job_id for _, change in layers],
+            [change.after for _, change in layers],
+            timeout=self._patience,
+        )
 
     async def undoable(self, job_id: UUID) -> Undoable | None:
         row = await self.driver.fetchrow(sql.TO_UNDO, self.act.tenant_id, job_id)

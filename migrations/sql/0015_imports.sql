@@ -42,7 +42,9 @@ CREATE TABLE imports (
     CONSTRAINT ck_imports_actor_length CHECK (length(actor) BETWEEN 1 AND 200),
     CONSTRAINT ck_imports_applied_in_earnest CHECK (NOT (is_applied AND is_dry_run)),
     CONSTRAINT ck_imports_undone_was_applied CHECK (undone_at IS NULL OR is_applied),
-    CONSTRAINT fk_imports_tenant_id_posting_id FOREIGN KEY (tenant_id, posting_id) REFERENCES postings (tenant_id, id),
+    -- Its posting is the last thing that an import does.
+    CONSTRAINT fk_imports_tenant_id_posting_id FOREIGN KEY (tenant_id, posting_id)
+        REFERENCES postings (tenant_id, id) DEFERRABLE INITIALLY DEFERRED,
     CONSTRAINT fk_imports_tenant_id_undo_posting_id FOREIGN KEY (tenant_id, undo_posting_id)
         REFERENCES postings (tenant_id, id)
 );

@@ -1,6 +1,17 @@
 """Imports: of what fill dates a line's stock is, what was imported, and the files as they came."""
 
-from sqlalchemy import Boolean, CheckConstraint, Column, Date, Index, Integer, LargeBinary, Text, text
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    Text,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 
 from infra.db.tables.base import (
@@ -46,7 +57,12 @@ imports = tenant_table(
     Column("created_at", TIMESTAMP, nullable=False, server_default=text("clock_timestamp()")),
     CheckConstraint("NOT (is_applied AND is_dry_run)", name="applied_in_earnest"),
     CheckConstraint("undone_at IS NULL OR is_applied", name="undone_was_applied"),
-    within_tenant("posting_id", to="postings"),
+    ForeignKeyConstraint(
+        ["tenant_id", "posting_id"],
+        ["postings.tenant_id", "postings.id"],
+        deferrable=True,
+        initially="DEFERRED",
+    ),
     within_tenant("undo_posting_id", to="postings"),
     Index("ix_imports_tenant_id_actor_id_job_id", "tenant_id", "actor_id", "job_id"),
     key=("job_id",),
