@@ -27,7 +27,7 @@ HASTE = Pace(
 
 def dispatcher_of(database: Database, *, pace: Pace = HASTE, lease_seconds: float = 1.0) -> Dispatcher:
     policy = LazyPolicy(SqlAccess(database))
-    return Dispatcher(database, policy, RULES, pace=pace, lease_seconds=lease_seconds, every=0.02)
+    return Dispatcher(database, policy, RULES, pace=pace, lease_seconds=lease_seconds, every=0.1)
 
 
 async def _dispatch(url: str) -> None:

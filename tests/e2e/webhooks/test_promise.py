@@ -123,7 +123,7 @@ def percentile(values: list[float], share: float) -> float:
 
 
 @pytest.mark.parametrize(
-    ("movements", "kills"), [(500, 4), pytest.param(10_000, 50, marks=pytest.mark.long)], ids=["500", "10000"]
+    ("movements", "kills"), [(500, 3), pytest.param(10_000, 50, marks=pytest.mark.long)], ids=["500", "10000"]
 )
 async def test_every_event_comes_in_order_through_failures_and_kills(
     urls: DatabaseUrls, admin: Connection, database: Database, movements: int, kills: int
