@@ -73,7 +73,7 @@ async def settle(admin_url: str, database: Database, slug: str) -> Neighbour:
     try:
         await connection.execute(BIND, str(tenant_id))
         await _promise(connection, neighbour, posted)
-        for table, row in (*_asked_for(neighbour), *_listed(neighbour), *_called(neighbour)):
+        for table, row in (*_asked_for(neighbour), *_listed(neighbour), *_called(neighbour), *_mapped(neighbour)):
             await insert(connection, table, {"tenant_id": tenant_id, **row})
     finally:
         await connection.close()
@@ -356,6 +356,8 @@ async def _promise(connection: "asyncpg.Connection[Any]", of: Neighbour, posted:
             "availability_records",
             {"id": new_id(), "line_id": line, **place, "position": 1, "terms": "{}", "drift": Decimal(0)},
         ),
+        ("field_mappings", {"key_id": of.key_id, "mapping": "{}"}),
+        ("empty_records", {"id": new_id(), **place, "bin_id": of.bin_id}),
     ]
     rows += _imported(of, line)
     for table, row in rows:
@@ -440,6 +442,15 @@ def _asked_for(of: Neighbour) -> list[tuple[str, dict[str, object]]]:
             "stock_request_comments",
             {"id": new_id(), "request_id": request, "author_id": of.user_id, "author": "Clerk", "body": "B"},
         ),
+    ]
+
+
+def _mapped(of: Neighbour) -> list[tuple[str, dict[str, object]]]:
+    """What a partner calls our fields, and a record of nothing."""
+    place = {"product_id": of.product_id, "location_id": of.location_id, "bin_id": of.bin_id}
+    return [
+        ("field_mappings", {"key_id": of.key_id, "mapping": "{}"}),
+        ("empty_records", {"id": new_id(), **place}),
     ]
 
 

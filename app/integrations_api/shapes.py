@@ -94,7 +94,7 @@ class InvalidCursorError(FieldError):
 
 def _seal(request: Request[Any, Any, Any], listed: str, after: UUID) -> str:
     # Made from the caller's own key: every process can, a copy of the database cannot, and there is no secret of
-    # ours to keep (app/decisions/0005).
+    # ours to keep (app/decisions/0006).
     secret = hashlib.sha256(b"cursor:" + request.headers["x-api-key"].strip().encode()).digest()
     digest = hmac.digest(secret, f"{listed}:{after}".encode(), "sha256")[:MAC_BYTES]
     return base64.urlsafe_b64encode(digest).decode().rstrip("=")

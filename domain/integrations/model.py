@@ -1,7 +1,7 @@
 """Records of the integrations surface: the quantity of a product at a place, whatever its lots.
 
 A place is a bin: named by its own code, by its location's code if it is the location's default bin, or by both
-(`MAIN/A-101`). See app/decisions/0005 for which one wins.
+(`MAIN/A-101`). See app/decisions/0006 for which one wins.
 """
 
 from collections.abc import Mapping, Sequence

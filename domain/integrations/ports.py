@@ -18,6 +18,10 @@ from domain.ledger.model import Posted, Posting
 class SettingWork(Protocol):
     """Quantities set in one transaction; each act is one statement, for one row as for thousands."""
 
+    async def be_patient(self) -> None:
+        """Let this transaction take minutes: it has very many rows."""
+        ...
+
     async def places(self, codes: Sequence[str]) -> Mapping[str, Sequence[Place]]:
         """The active places that codes may name, within the act's locations: of each the best, one or several."""
         ...

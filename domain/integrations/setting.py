@@ -29,6 +29,7 @@ from domain.ledger.model import Entry, Kind, Posted, Posting
 from domain.values import new_id
 
 ATTEMPTS = 10
+MANY = 2_000
 SOURCE = "INTEGRATIONS"
 SHORTAGE = "inventory.shortage.v1"
 LOT_CONTROLLED = "Product is lot-controlled at this location"
@@ -73,6 +74,8 @@ async def set_quantities(work: SettingWork, *, act: Act, wanted: BulkSet, lot_co
 
     `lot_control`: whether the company keeps lots at all.
     """
+    if len(wanted.rows) >= MANY:
+        await work.be_patient()
     failed = {row.row: row for row in wanted.rows if isinstance(row, BadRow)}
     kept: frozenset[tuple[UUID, UUID]] = frozenset()
     for _ in range(ATTEMPTS):

@@ -1,5 +1,6 @@
 """Quantities set in bulk, in SQL: each act is one statement, for one row as for thousands."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
@@ -10,9 +11,11 @@ from domain.ledger.model import Posted, Posting
 from domain.values import Quantity, new_id
 from infra.db.work import SqlWork
 from infra.integrations.sql import named
-from infra.ledger.post import post
+from infra.ledger.post import CALL, encode, read_outcome
 
 AMBIGUOUS_MAX = 10
+PATIENCE_SECONDS = 300
+PATIENCE = f"SELECT set_config('statement_timeout', '{PATIENCE_SECONDS}s', true)"
 PLACES = f"""
     SELECT a.code, f.rank, f.location_id, f.bin_id, f.location_code, f.bin_code, f.is_default, f.is_active,
         f.frozen_by
@@ -73,10 +76,20 @@ AFTERMATH = """
 class SettingSqlWork(SqlWork):
     """The `SettingWork` port."""
 
+    _patience: float | None = None
+
+    async def be_patient(self) -> None:
+        await self.driver.execute(PATIENCE)
+        self._patience = PATIENCE_SECONDS
+
     async def places(self, codes: Sequence[str]) -> Mapping[str, Sequence[Place]]:
         scope = self.act.scope
         rows = await self.driver.fetch(
-            PLACES, self.act.tenant_id, None if scope is None else list(scope), list(codes)
+            PLACES,
+            self.act.tenant_id,
+            None if scope is None else list(scope),
+            list(codes),
+            timeout=self._patience,
         )
         found: dict[str, list[Place]] = {}
         for row in rows:
@@ -84,7 +97,7 @@ class SettingSqlWork(SqlWork):
         return found
 
     async def skus(self, skus: Sequence[str]) -> Mapping[str, Sku]:
-        rows = await self.driver.fetch(SKUS, self.act.tenant_id, list(skus))
+        rows = await self.driver.fetch(SKUS, self.act.tenant_id, list(skus), timeout=self._patience)
         return {
             row["sku"]: Sku(
                 product_id=row["id"],
@@ -103,6 +116,7 @@ class SettingSqlWork(SqlWork):
             [pair.location_id for pair in pairs],
             [pair.bin_id for pair in pairs],
             [pair.lot_id for pair in pairs],
+            timeout=self._patience,
         )
         return [Standing(**dict(row)) for row in rows]
 
@@ -114,17 +128,25 @@ class SettingSqlWork(SqlWork):
             [pair.product_id for pair in pairs],
             [pair.location_id for pair in pairs],
             [pair.bin_id for pair in pairs],
+            timeout=self._patience,
         )
         return frozenset((row["product_id"], row["bin_id"]) for row in rows)
 
     async def set_stock(self, posting: Posting) -> Posted:
-        (answer,) = await post(self.driver, [posting], brief=True, claimed=True)
+        if self._patience is None:
+            heads, entries = encode([posting], claimed=True)
+        else:  # others are answered while this is written down
+            heads, entries = await asyncio.to_thread(encode, [posting], claimed=True)
+        (row,) = await self.driver.fetch(CALL, heads, entries, True, timeout=self._patience)
+        answer = read_outcome(row["code"], row["outcome"], replayed=row["replayed"])
         if isinstance(answer, DomainError):
             raise answer
         return answer
 
     async def aftermath(self, posted: Posted) -> Aftermath:
-        rows = await self.driver.fetch(AFTERMATH, self.act.tenant_id, posted.first_position, posted.position)
+        rows = await self.driver.fetch(
+            AFTERMATH, self.act.tenant_id, posted.first_position, posted.position, timeout=self._patience
+        )
         return Aftermath(
             new_lines=frozenset((row["product_id"], row["bin_id"]) for row in rows if row["is_new"]),
             short=[_short(row) for row in rows if row["is_less"] and row["short_by"]],
