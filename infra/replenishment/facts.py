@@ -59,11 +59,11 @@ _ROW_BY_ROW = f"""(
             HAVING {_QUANTITY} <> 0
         ) d"""  # noqa: S608 - ours
 _MOVED = """
-                SELECT m.product_id, m.delta, m.effective_at FROM {issued}
+                SELECT {columns} FROM {issued}
                 UNION ALL
-                SELECT m.product_id, m.delta, m.effective_at FROM {consumed}
+                SELECT {columns} FROM {consumed}
                 UNION ALL
-                SELECT m.product_id, m.delta, m.effective_at FROM {reversed}
+                SELECT {columns} FROM {reversed}
                 WHERE m.posting_id IN (SELECT t.id FROM taken_back t)
             """
 # A reversal takes effect when its original did, so it takes the demand of that very day back; what a reversal of a
@@ -201,11 +201,13 @@ _FACTS = """
 def _demand(rows: str) -> str:
     """The demand of each product: all of the location's in one pass, or some products' by their own rows."""
     if rows is _WIDE:
-        days, first, last = _DAY_BY_DAY, "k.morning", "k.night"
+        days, columns, first, last = _DAY_BY_DAY, "m.product_id, m.delta", "k.morning", "k.night"
     else:
-        days, first, last = _ROW_BY_ROW, "(SELECT w.start FROM place w)", "(SELECT w.stop FROM place w)"
+        days, columns = _ROW_BY_ROW, "m.product_id, m.delta, m.effective_at"
+        first, last = "(SELECT w.start FROM place w)", "(SELECT w.stop FROM place w)"
     within = f"x.effective_at >= {first} AND x.effective_at < {last}"
     moved = _MOVED.format(
+        columns=columns,
         issued=rows.format(table="movements", alias="m", where=f"x.kind = 'ISSUE' AND {within}"),
         consumed=rows.format(table="movements", alias="m", where=f"x.kind = 'CONSUMPTION' AND {within}"),
         reversed=rows.format(table="movements", alias="m", where=f"x.kind = 'REVERSAL' AND {within}"),
