@@ -356,8 +356,6 @@ async def _promise(connection: "asyncpg.Connection[Any]", of: Neighbour, posted:
             "availability_records",
             {"id": new_id(), "line_id": line, **place, "position": 1, "terms": "{}", "drift": Decimal(0)},
         ),
-        ("field_mappings", {"key_id": of.key_id, "mapping": "{}"}),
-        ("empty_records", {"id": new_id(), **place, "bin_id": of.bin_id}),
     ]
     rows += _imported(of, line)
     for table, row in rows:
