@@ -1,6 +1,5 @@
 """Inventory in batches: `/{tenant}/api/v1/inventory`."""
 
-import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from decimal import Decimal
@@ -177,13 +176,9 @@ async def from_file(
 ) -> Json[Outcome]:
     """Refuse a file that cannot be read; have one that can be worked off, or tried at once."""
     if wanted.options.dry_run:
-        records = await asyncio.to_thread(
-            parse_csv, upload.content, file_name=upload.file_name, layout=layout, max_records=wanted.records_max
-        )
+        records = await upload.read(parse_csv, layout=layout, max_records=wanted.records_max)
         return await at_once(begin, act, wanted, records)
-    await asyncio.to_thread(
-        inspect_csv, upload.content, file_name=upload.file_name, layout=layout, max_records=wanted.records_max
-    )
+    await upload.read(inspect_csv, layout=layout, max_records=wanted.records_max)
     job_id = new_id()
 
     async def do(work: ImportUnit) -> Outcome:

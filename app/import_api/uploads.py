@@ -7,9 +7,11 @@ memory at a time.
 import asyncio
 import hashlib
 import unicodedata
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from collections.abc import Set as AbstractSet
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, nullcontext
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -35,6 +37,8 @@ FILE_NAME_MAX = 200
 
 _FORM, _JSON = "multipart/form-data", "application/json"
 _places = asyncio.Semaphore(AT_A_TIME)
+# One thread for all that is large: each keeps for itself what it has freed, and ten would keep ten times that.
+_hand = ThreadPoolExecutor(max_workers=1, thread_name_prefix="uploads")
 
 
 class Upload(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,6 +48,12 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
     """As its sender calls it, without a folder; for people and never for a file system."""
     content: bytes
     texts: dict[str, str]
+    is_large: bool
+
+    async def read[T](self, how: Callable[..., T], **options: Any) -> T:
+        """What a function makes of the file, while others are answered."""
+        call = partial(how, self.content, file_name=self.file_name, **options)
+        return await asyncio.get_running_loop().run_in_executor(_hand if self.is_large else None, call)
 
     @property
     def meaning(self) -> bytes:
@@ -108,11 +118,13 @@ async def uploaded(request: Request[Any, Any, Any], *, fields: AbstractSet[str])
         raise FieldError(("", message)) from None
     try:
         file, texts = _parts(form.multi_items(), fields)
-        async with _places if file.rolled_to_disk else nullcontext():
-            content = await file.read()
+        is_large = file.rolled_to_disk
+        async with _places if is_large else nullcontext():
+            loop = asyncio.get_running_loop()
+            content = await (loop.run_in_executor(_hand, file.file.read) if is_large else file.read())
             if len(content) > FILE_BYTES_MAX:
                 raise DomainError(Reason.PAYLOAD_TOO_LARGE, TOO_LARGE)
-            yield Upload(file_name=_shown(file.filename), content=content, texts=texts)
+            yield Upload(file_name=_shown(file.filename), content=content, texts=texts, is_large=is_large)
     finally:
         await form.close()
 
