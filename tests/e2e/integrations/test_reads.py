@@ -1,6 +1,7 @@
 """Records read: newest first, by location and by SKU, whatever stands in a code."""
 
 import base64
+from typing import Any
 
 import pytest
 
@@ -54,7 +55,8 @@ async def test_a_list_goes_on_newest_first_and_is_stable_while_rows_are_added(pa
     ],
 )
 async def test_a_limit_is_clamped_and_never_refused(partner: Partner, limit: str | None, taken: int) -> None:
-    answer = await partner.get(INVENTORY, **({} if limit is None else {"limit": limit}))
+    query: dict[str, Any] = {} if limit is None else {"limit": limit}
+    answer = await partner.get(INVENTORY, **query)
 
     assert (answer.status_code, answer.json()["pagination"]["limit"]) == (200, taken)
 

@@ -8,8 +8,10 @@ from typing import Any
 import asyncpg
 import msgspec
 
+from app.http.surfaces import Surface
 from domain.values import new_id
-from tests.e2e.api.company import Company, add_user, begin_session, master_key
+from tests.e2e.api.callers import a_key, everybody, on
+from tests.e2e.api.company import Company, add_user, begin_session
 from tests.e2e.api.operations import Operation, alternatives, is_id, schema_of, unsafe
 from tests.faults.http.wire import Answer, request
 
@@ -47,8 +49,10 @@ async def a_caller(
     """Who may do it: a key that may do everything; of what needs no permission, which are people's own matters,
     the person whose they are. `other`: somebody else who may do as much.
     """
+    if operation.surface is Surface.IMPORT:
+        return await everybody(admin, company)
     if operation.permissions:
-        return await master_key(admin, company)
+        return await a_key(admin, company)
     user_id = await admin.fetchval("SELECT id FROM users WHERE email = $1", company.facts["email"])
     session = await begin_session(admin, company, await add_user(admin, company, "admin") if other else user_id)
     return session.headers
@@ -64,14 +68,26 @@ def keyed(
         assert operation.body_schema is not None
         body = _changed(body, schema_of(operation.body_schema).get("properties", {}))
     elif changed:
-        nobodys = msgspec.structs.replace(company, facts={name: str(new_id()) for name in company.facts})
+        nobodys = msgspec.structs.replace(
+            company, facts={name: str(new_id()) for name in company.facts} | {"tenant": company.slug}
+        )
         path = nobodys.path(operation.path)
-    return request(operation.method, path, headers, body, key=key)
+    return request(operation.method, path, on(operation, headers), body, key=key)
 
 
 def _changed(body: Mapping[str, Any], known: Mapping[str, Any] = NOTHING) -> dict[str, Any]:
     """The same with one value that is another one, or with one of the `known` fields that it leaves out."""
-    for name in ("comment", "note", "reason", "name", "description", "reference", "supplierLot", "lotNumber"):
+    for name in (
+        "comment",
+        "note",
+        "reason",
+        "name",
+        "description",
+        "reference",
+        "supplierLot",
+        "lotNumber",
+        "bin",
+    ):
         if isinstance(body.get(name), str):
             return {**body, name: f"{body[name]}, and more"}
     for name, value in body.items():

@@ -22,8 +22,12 @@ class Answer(msgspec.Struct, frozen=True):
 
     @property
     def code(self) -> str:
-        """The refusal's code; empty for what was done."""
-        return "" if self.status < 400 else str(self.json["details"]["code"])
+        """The refusal's code; empty for what was done. The import surface tells none but by its status."""
+        if self.status < 400:
+            return ""
+        told = self.json
+        known = told.get("details") or told.get("error") or {}
+        return str(known.get("code", self.status))
 
     @property
     def json(self) -> Any:
