@@ -54,3 +54,11 @@ async def company(admin: Connection) -> Company:
 async def program(admin: Connection, company: Company, http: httpx.Client) -> Program:
     """What a manager's program is: the token, and the address."""
     return await a_program(admin, company, http, "manager")
+
+
+@pytest.fixture
+async def fresh(admin: Connection, http: httpx.Client) -> Program:
+    """Of a company of its own: nothing has been imported yet."""
+    return await a_program(
+        admin, await found_company(admin, f"estate-{next(_numbers)}", has_documents=False), http, "manager"
+    )
