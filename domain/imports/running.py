@@ -25,7 +25,7 @@ from domain.imports.model import (
     RefreshScope,
 )
 from domain.imports.ports import BeginImports, ImportWork
-from domain.imports.service import catalogue_of, process, refresh
+from domain.imports.service import catalogue_of, process, refresh, summary
 from domain.jobs.ports import JobHandler, Running
 from domain.values import encodable
 
@@ -164,13 +164,6 @@ async def _refresh(
         keep=True,
         catalogue=catalogue,
     )
-
-
-def summary(result: ImportResult) -> dict[str, Any]:
-    """What a job says of it when it has ended: the figures, without the rows."""
-    told = {name: getattr(result, name) for name in result.__struct_fields__ if name != "rows"}
-    # Decimals stay as they are: whoever writes them down writes numbers.
-    return dict(msgspec.to_builtins(told, builtin_types=(Decimal,), enc_hook=encodable))
 
 
 def _arguments(asked: _Asked) -> dict[str, Any]:

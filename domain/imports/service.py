@@ -29,9 +29,9 @@ from domain.imports.naming import Judged, Located, locate
 from domain.imports.ports import ImportWork
 from domain.imports.undoing import undo
 from domain.ledger.model import Kind, Posting
-from domain.values import new_id, plain
+from domain.values import encodable, new_id, plain
 
-__all__ = ["batch_delete", "catalogue_of", "process", "refresh", "require_scope", "undo"]
+__all__ = ["batch_delete", "catalogue_of", "process", "refresh", "require_scope", "summary", "undo"]
 
 CHUNK = 10_000
 OFF_LOOP = 2_000
@@ -51,9 +51,9 @@ async def process(
 ) -> ImportResult:
     """Judge records in their order and apply those that are good, or none (`should_continue_on_error`).
 
-    What was decided of each row is kept under `job_id`, unless `keep` is false; a dry run keeps nothing by
-    default. Nothing is raised for bad rows: look at `is_applied`, and commit, so that the rejected rows can be
-    read.
+    What was decided of each row is kept under `job_id`, with a job that has ended, unless it is a dry run. A job
+    that does it says whether to `keep` that, and ends itself. Nothing is raised for bad rows: look at
+    `is_applied`, and commit, so that the rejected rows can be read.
 
     Raises:
         DomainError: VALIDATION_ERROR for too many records; UNAVAILABLE (contention) if others were quicker.
@@ -214,10 +214,24 @@ async def _conclude(
     is_kept = not options.dry_run if keep is None else keep
     if is_kept:
         await work.keep(result, description=description, options=told)
+    if is_kept and keep is None:
+        await _record_job(work, result, told, description)
     if not is_applied:
         return result
     posted = await apply(work, job_id, posting, judgement, keep=is_kept)
     return msgspec.structs.replace(result, position=posted.position if posted else None)
+
+
+async def _record_job(work: ImportWork, result: ImportResult, told: Mapping[str, Any], description: str) -> None:
+    """What is done in a request is a job as well: one that has ended when it is first seen."""
+    await work.record_job(
+        result.type,
+        told,
+        description=description,
+        id_=result.job_id,
+        result=summary(result) if result.is_applied else None,
+        error=None if result.is_applied else result.message,
+    )
 
 
 def _posting(act: Act, job_id: UUID, moved: Sequence[Book], description: str) -> Posting | None:
@@ -259,6 +273,13 @@ def _message(why_not: str | None, counts: Mapping[str, int], failed: int, *, dry
     done = [f"{number} {name}" for name, number in {**counts, "failed": failed}.items() if number]
     told = ", ".join(done) or "nothing to do"
     return f"Dry run, nothing was changed: {told}" if dry_run else f"Done: {told}"
+
+
+def summary(result: ImportResult) -> dict[str, Any]:
+    """What a job says of it when it has ended: the figures, without the rows."""
+    told = {name: getattr(result, name) for name in result.__struct_fields__ if name != "rows"}
+    # Decimals stay as they are: whoever writes them down writes numbers.
+    return dict(msgspec.to_builtins(told, builtin_types=(Decimal,), enc_hook=encodable))
 
 
 async def _off_loop[**P, T](size: int, compute: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

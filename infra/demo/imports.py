@@ -7,8 +7,7 @@ import msgspec
 
 from domain.access.model import Act, Permission
 from domain.imports.csv import Layout, parse_csv
-from domain.imports.model import COLUMNS, RECORDS_MAX, ImportType, Options
-from domain.imports.running import STEPS, import_arguments, summary
+from domain.imports.model import COLUMNS, RECORDS_MAX, Options
 from domain.imports.service import process
 from domain.values import new_id
 from infra.db.pool import Database
@@ -51,17 +50,7 @@ async def import_some(
         layout, job_id = Layout(headers_match_exactly=True), new_id()
         records = parse_csv(content, file_name=FILE, layout=layout, max_records=RECORDS_MAX)
         await work.store_input(job_id, FILE, content)
-        result = await process(
-            work, act=act, job_id=job_id, records=records, options=OPTIONS, description=DESCRIPTION
-        )
-        await work.record_job(
-            ImportType.IMPORT,
-            import_arguments(layout=layout, options=OPTIONS, file_name=FILE),
-            description=DESCRIPTION,
-            id_=job_id,
-            total_steps=STEPS,
-            result=summary(result),
-        )
+        await process(work, act=act, job_id=job_id, records=records, options=OPTIONS, description=DESCRIPTION)
 
 
 def _file(lines: list[dict[str, str]], day: date) -> bytes:

@@ -231,6 +231,11 @@ async def test_status_and_files_tell_what_became_of_each_row(site: Site) -> None
     status = await reads.status(site.act(), job_id)
     assert status is not None
     assert (status.state, status.created, status.failed, status.can_undo) == ("SUCCEEDED", 2, 1, True)
+    async with site.database.bound(site.tenant_id) as driver:
+        job = await driver.fetchrow("SELECT type, state, result FROM jobs WHERE id = $1", job_id)
+    assert job is not None
+    assert (job["type"], job["state"]) == ("inventory-import", "SUCCEEDED")
+    assert msgspec.json.decode(job["result"])["created"] == 2
     assert status.files == (FileKind.STAGING, FileKind.OUTPUT, FileKind.ERRORS)
     columns, parts = reads.rows(site.act(), job_id, FileKind.ERRORS)
     rows = [row async for part in parts for row in part]
