@@ -54,7 +54,7 @@ class EventsController(Controller):
         operation="listEvents",
         summary="Read what happened, in order",
         permissions=Permission.EVENTS_READ,
-        description="Oldest first, by position: positions are in the order of commits and have no gaps, so who "
+        description="All types, with examples: `GET /api/events/types`. Oldest first, by position: positions are in the order of commits and have no gaps, so who "
         "goes on from `next` misses nothing and sees nothing twice. A page may be empty although `next` is not "
         "yet `head`: filters are applied to a bounded stretch. Who has rights at some locations only sees what "
         "happened there. With `Accept: text/event-stream` the answer stays open as Server-Sent Events; "
