@@ -54,11 +54,11 @@ class EventsController(Controller):
         operation="listEvents",
         summary="Read what happened, in order",
         permissions=Permission.EVENTS_READ,
-        description="All types, with examples: `GET /api/events/types`. Oldest first, by position: positions are in the order of commits and have no gaps, so who "
+        description="Oldest first, by position: positions are in the order of commits and have no gaps, so who "
         "goes on from `next` misses nothing and sees nothing twice. A page may be empty although `next` is not "
         "yet `head`: filters are applied to a bounded stretch. Who has rights at some locations only sees what "
         "happened there. With `Accept: text/event-stream` the answer stays open as Server-Sent Events; "
-        "`Last-Event-ID` stands for `after` when a reader comes back.",
+        "`Last-Event-ID` stands for `after` when a reader comes back. All types: `GET /api/events/types`.",
         query={"after": 0, "limit": 20, "type": "inventory.*"},
     )
     async def events(
