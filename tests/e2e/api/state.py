@@ -11,11 +11,19 @@ _APPLIED = "(SELECT i.is_applied FROM imports i WHERE i.tenant_id = t.tenant_id 
 _REFUSED = {
     "audit_log": """
         AND outcome = 'DONE' AND NOT (entity_type = 'import' AND coalesce(after ->> 'is_applied', '') = 'false')
+        AND NOT (entity_type = 'job' AND EXISTS (
+            SELECT FROM imports i
+            WHERE i.tenant_id = t.tenant_id AND i.job_id::text = t.entity_id::text AND NOT i.is_applied))
+    """,
+    "jobs": """
+        AND NOT EXISTS (
+            SELECT FROM imports i WHERE i.tenant_id = t.tenant_id AND i.job_id = t.id AND NOT i.is_applied)
     """,
     "import_rows": f"AND {_APPLIED}",
     "imports": "AND is_applied",
 }
-"""A refusal changes nothing but the record of refusals. The rows of a refused import are kept, to be read."""
+"""A refusal changes nothing but the record of refusals. The rows of a refused import are kept, to be read,
+with a job that has failed."""
 
 _TABLES = """
     SELECT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id'
