@@ -174,7 +174,8 @@ async def refresh(connection: Connection, content: bytes, location: UUID) -> int
     file = content[content.index(EMPTY_LINE, part) + len(EMPTY_LINE) : content.index(b"\r\n" + boundary, part)]
     async with connection.transaction():
         await connection.execute(GIVEN)
-        await connection.copy_to_table("given", source=BytesIO(file), format="csv", header=True)
+        # An item without lots has an empty one: that is a text here, and not nothing.
+        await connection.copy_to_table("given", source=BytesIO(file), format="csv", header=True, null="\\N")
         await connection.execute("ANALYZE given")
         moved: int = await connection.fetchval(REFRESH, location)
         return moved

@@ -65,4 +65,7 @@ async def refresh(ask: Ask, site: Site, number: int) -> None:
 
 async def refresh_by_hand(ask: Ask, site: Site, number: int) -> None:
     """The same file to the bare server."""
-    await ask("POST", "/csv-100k", "token", _forms(site.lines)[number % 2])
+    done = await ask("POST", "/csv-100k", "token", _forms(site.lines)[number % 2])
+    rows = len(places_at(site.lines, REFRESHED))
+    if number and done["moved"] != rows:  # the first one finds other stock, or its own
+        raise FlowError(f"by hand {done['moved']} of {rows} rows have moved")
