@@ -73,6 +73,8 @@ KEY_HEADER = {
     "`Idempotency-Replayed: true`. The same key and another request: 422. Kept for 30 days.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
 }
+CODE = {"type": "string", "minLength": 1, "maxLength": 129}
+_FORMATS = (None, "uuid")
 CSRF_HEADER = {
     "name": "X-CSRF-Token",
     "in": "header",
@@ -162,6 +164,9 @@ def _guard(operation: dict[str, Any], method: str, opt: Mapping[str, Any]) -> No
     """Who is admitted, and with which headers."""
     surface = opt.get("surface", Surface.SESSION)
     operation["x-permissions"] = list(opt["permissions"])
+    for parameter in operation.get("parameters", ()):
+        if parameter["in"] == "path" and parameter["schema"].get("format") not in _FORMATS:
+            parameter["schema"] = CODE  # what the framework calls a path is a code with slashes in it
     if surface is not Surface.SESSION:
         operation["security"] = [{SCHEMES[surface]: []}]
     if method != "get":

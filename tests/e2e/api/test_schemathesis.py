@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.api.company import Company, master_key
+from tests.e2e.api.callers import KEY, TOKEN, everybody
+from tests.e2e.api.company import Company
 from tests.e2e.api.conftest import Connection
 from tests.e2e.api.schemathesis_hooks import COMPANY
 from tests.lab import Served
@@ -30,22 +31,29 @@ CHECKS = (
 SEED = "45"
 
 
+@pytest.mark.parametrize("who", ["key", "token"])
 @pytest.mark.parametrize(
     ("phases", "examples"),
     [("examples,fuzzing", 10), pytest.param("examples,coverage,fuzzing", 500, marks=pytest.mark.long)],
     ids=["some", "many"],
 )
 async def test_schemathesis_finds_nothing(
-    *, server: Served, admin: Connection, company: Company, tmp_path: Path, phases: str, examples: int
+    *, server: Served, admin: Connection, company: Company, tmp_path: Path, phases: str, examples: int, who: str
 ) -> None:
-    key = await master_key(admin, company)
+    caller = await everybody(admin, company)
+    credentials = {
+        "key": [f"--header=Authorization: {caller['Authorization']}", f"--header={KEY}: {caller[KEY]}"],
+        "token": [f"--header=Authorization: Bearer {caller[TOKEN]}"],
+    }
+    of_imports = f"--{'in' if who == 'token' else 'ex'}clude-path-regex=^/[{{]tenant[}}]/"
 
     run = subprocess.run(  # noqa: ASYNC221 - nothing else happens in this loop meanwhile
         [
             Path(sys.executable).with_name("st"),
             "run",
             f"{server.url}/openapi.json",
-            f"--header=Authorization: {key['Authorization']}",
+            *credentials[who],
+            of_imports,
             f"--checks={','.join(CHECKS)}",
             f"--phases={phases}",
             f"--max-examples={examples}",

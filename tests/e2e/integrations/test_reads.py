@@ -10,7 +10,7 @@ from tests.e2e.integrations.partner import INVENTORY, LOCATIONS, PRODUCTS, Partn
 BLUE = "RUG-5X7-BLU"
 
 
-async def read_all(partner: Partner, path: str, limit: int) -> list[dict[str, object]]:
+async def read_all(partner: Partner, path: str, limit: int) -> list[dict[str, Any]]:
     """The whole list, part by part."""
     found, cursor = [], None
     while True:
