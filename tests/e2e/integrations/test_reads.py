@@ -14,7 +14,7 @@ async def read_all(partner: Partner, path: str, limit: int) -> list[dict[str, An
     """The whole list, part by part."""
     found, cursor = [], None
     while True:
-        query = {"limit": limit} | ({"cursor": cursor} if cursor else {})
+        query: dict[str, Any] = {"limit": limit} | ({"cursor": cursor} if cursor else {})
         answer = (await partner.get(path, **query)).json()
         assert answer["pagination"]["limit"] == limit
         found += answer["data"]
