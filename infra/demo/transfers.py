@@ -1,7 +1,7 @@
 """The demonstration's transfers: one in each state, from the distribution centre to the shops."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from decimal import Decimal
 from uuid import UUID
 
@@ -69,7 +69,7 @@ class _Sender:
         self._act = act
         self._locations = locations
         self._today = today
-        self.all = (
+        self.all: Sequence[Callable[[UUID], Awaitable[object]]] = (
             self.draft,
             self.under_way,
             self.partly_received,

@@ -19,7 +19,7 @@ ELSEWHERE: tuple[tuple[str, str], ...] = (("jobLogId", "elsewhereJobLogId"),)
 
 async def furnish(admin: "asyncpg.Connection[Any]", tenant_id: UUID, facts: Mapping[str, str]) -> dict[str, str]:
     act = an_act(tenant_id)
-    work = ImportSqlWork(admin, act)
+    work = ImportSqlWork(admin, act)  # type: ignore[arg-type] # a connection is what a proxy stands for
     made = {}
     for name, bin_name in (("jobLogId", facts["binName"]), ("elsewhereJobLogId", facts["elsewhereBinName"])):
         job_id = new_id()
