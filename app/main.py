@@ -123,7 +123,7 @@ from infra.transfers.work import TransferSqlWork
 from infra.webhooks.courier import HttpCourier
 from infra.webhooks.dispatcher import Dispatcher
 from infra.webhooks.reads import SqlWebhookReads
-from infra.webhooks.testing import SqlTestCalls
+from infra.webhooks.testing import SqlTestCalls, TestSqlWork
 from infra.webhooks.work import WebhookSqlWork
 
 __all__ = [
@@ -278,6 +278,7 @@ def ports(
         "begin_requests": beginning(database, StockRequestSqlWork),
         "begin_tokens": beginning(database, SqlTokenWork),
         "begin_transfers": beginning(database, TransferSqlWork),
+        "begin_webhook_tests": beginning(database, TestSqlWork),
         "begin_webhooks": beginning(database, WebhookSqlWork),
         "catalog": SqlCatalogQueries(database),
         "channel_drilldown": SqlDrillReads(database),

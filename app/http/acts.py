@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import random
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from http import HTTPStatus
 from typing import Any, Protocol
 
@@ -84,6 +84,23 @@ async def once[W: Work, T](
         except ContentionError:
             await asyncio.sleep(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311 - jitter, no secret
     return await _once(begin, act, do, status=status)
+
+
+class _Unanswered(Exception):  # noqa: N818 - it is no error: it only undoes the claim
+    """Nothing was answered under the key."""
+
+
+async def told_before[W: Work](begin: Begin[W], act: Act) -> Json[Any] | None:
+    """What was answered under the act's key, for what is begun outside of any transaction and stored by `once`."""
+    if act.idempotency is None:
+        return None
+    with suppress(_Unanswered):
+        async with begin(act) as work:
+            stored = await work.claim(act)
+            if stored is not None:
+                return _replayed(*stored)
+            raise _Unanswered
+    return None
 
 
 async def _once[W: Work, T](

@@ -1,14 +1,14 @@
 """What was delivered and what was not: `/api/webhooks/{id}/deliveries` and beside."""
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Protocol
 from uuid import UUID
 
 from litestar import Controller
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, QueryParameter, SkipValidation
 
-from app.http.acts import once
+from app.http.acts import Begin, Work, once, told_before
 from app.http.paging import Pagination
 from app.http.routes import route
 from app.http.wire import Answer, Json
@@ -17,8 +17,14 @@ from app.session_api.webhooks import BeginWebhooks, WebhookData, WebhookUnit
 from domain.access.model import Act, Permission
 from domain.errors import Reason, not_found
 from domain.webhooks.model import AttemptView, DeadLetter, Outcome
-from domain.webhooks.ports import TestCalls, WebhookReads
+from domain.webhooks.ports import TestCalls, TestWork, WebhookReads
 from domain.webhooks.service import redeliver
+
+
+class TestUnit(TestWork, Work, Protocol): ...
+
+
+type BeginTests = Begin[TestUnit]
 
 
 class AttemptList(Answer, frozen=True, kw_only=True):
@@ -123,7 +129,7 @@ class WebhookDeliveryController(Controller):
         summary="Make a test call",
         permissions=Permission.WEBHOOKS_WRITE,
         description="Signed like all others, of type `webhook.test.v1`, made at once, paused or not; what came of "
-        "it is the answer. Nothing is tried again, and an Idempotency-Key is not kept.",
+        "it is the answer. Nothing is tried again.",
         errors=[Reason.NOT_FOUND, Reason.LOCATION_DENIED],
         heavy=True,
     )
@@ -132,8 +138,18 @@ class WebhookDeliveryController(Controller):
         webhook_id: FromPath[UUID],
         act: NamedDependency[SkipValidation[Act]],
         webhook_tests: NamedDependency[SkipValidation[TestCalls]],
+        begin_webhook_tests: NamedDependency[SkipValidation[BeginTests]],
     ) -> Json[AttemptData]:
-        made = await webhook_tests.call(act, webhook_id)
-        if made is None:
-            raise not_found("webhook")
-        return Json(AttemptData(data=made))
+        before = await told_before(begin_webhook_tests, act)
+        if before is not None:
+            return before
+        # No connection is held while the call is made; of two at the same time under one key, one counts.
+        call = await webhook_tests.call(act, webhook_id)
+
+        async def do(work: TestUnit) -> AttemptData:
+            kept = None if call is None else await work.keep(webhook_id, call)
+            if kept is None:
+                raise not_found("webhook")
+            return AttemptData(data=kept)
+
+        return await once(begin_webhook_tests, act, do)

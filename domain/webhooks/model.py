@@ -164,6 +164,13 @@ class Sent(msgspec.Struct, frozen=True, kw_only=True):
         return self.error is None
 
 
+class TestCall(msgspec.Struct, frozen=True, kw_only=True):
+    """A test call that was made."""
+
+    message_id: str
+    sent: Sent
+
+
 class Secret(msgspec.Struct, frozen=True, kw_only=True):
     """What signs; never shown, but once when it is made."""
 

@@ -16,6 +16,7 @@ from domain.webhooks.model import (
     PausedReason,
     Sent,
     StoredWebhook,
+    TestCall,
     WebhookFacts,
     WebhookView,
 )
@@ -97,10 +98,18 @@ class Courier(Protocol):
 class TestCalls(Protocol):
     """Calls that are made at once, to see whether an endpoint can be reached."""
 
-    async def call(self, act: Act, webhook_id: UUID) -> AttemptView | None:
-        """One signed call of type `webhook.test.v1`, logged; None: there is no such endpoint.
+    async def call(self, act: Act, webhook_id: UUID) -> TestCall | None:
+        """One signed call of type `webhook.test.v1`; None: there is no such endpoint.
 
         Raises:
             DomainError: LOCATION_DENIED.
         """
+        ...
+
+
+class TestWork(Protocol):
+    """The log of test calls in one transaction."""
+
+    async def keep(self, webhook_id: UUID, call: TestCall) -> AttemptView | None:
+        """Write a call down; None: the endpoint was deleted meanwhile."""
         ...

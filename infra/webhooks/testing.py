@@ -1,4 +1,4 @@
-"""Test calls: one signed call, made at once and logged."""
+"""Test calls: one signed call, made at once, and what is logged of it."""
 
 import time
 from uuid import UUID
@@ -7,10 +7,11 @@ from domain.access.model import Act
 from domain.errors import FieldError
 from domain.values import new_id
 from domain.webhooks.addresses import target_of
-from domain.webhooks.model import AttemptView, Outcome, Sent
+from domain.webhooks.model import AttemptView, Outcome, Sent, TestCall
 from domain.webhooks.ports import Courier
 from domain.webhooks.service import require_reach
 from infra.db.pool import Database
+from infra.db.work import SqlWork
 from infra.webhooks.cursors import Logged, endpoint_of, write_log
 from infra.webhooks.signing import headers_of, test_body
 
@@ -29,7 +30,7 @@ class SqlTestCalls:
         self._database = database
         self._courier = courier
 
-    async def call(self, act: Act, webhook_id: UUID) -> AttemptView | None:
+    async def call(self, act: Act, webhook_id: UUID) -> TestCall | None:
         tenant_id = act.tenant_id
         async with self._database.bound(tenant_id) as driver:
             endpoint = await endpoint_of(driver, tenant_id, webhook_id)
@@ -45,9 +46,19 @@ class SqlTestCalls:
         except FieldError:
             error = "The address is not one that may be sent to"
             sent = Sent(status=None, error=error, response=None, duration_ms=0)
+        return TestCall(message_id=message, sent=sent)
+
+
+class TestSqlWork(SqlWork):
+    """The log of test calls."""
+
+    async def keep(self, webhook_id: UUID, call: TestCall) -> AttemptView | None:
+        tenant_id, sent = self.act.tenant_id, call.sent
+        if await endpoint_of(self.driver, tenant_id, webhook_id) is None:
+            return None
         entry = Logged(
             id=new_id(),
-            message_id=message,
+            message_id=call.message_id,
             position=None,
             type=TYPE,
             entity_type=None,
@@ -59,11 +70,7 @@ class SqlTestCalls:
             response=sent.response,
             duration_ms=sent.duration_ms,
         )
-        async with self._database.transaction(tenant_id) as driver:
-            # It may have been deleted meanwhile.
-            if await endpoint_of(driver, tenant_id, webhook_id) is None:
-                return None
-            await write_log(driver, tenant_id, webhook_id, [entry])
-            row = await driver.fetchrow(_VIEW, tenant_id, webhook_id, entry.id)
+        await write_log(self.driver, tenant_id, webhook_id, [entry])
+        row = await self.driver.fetchrow(_VIEW, tenant_id, webhook_id, entry.id)
         assert row is not None, "it was written by this very transaction"
         return AttemptView(**dict(row))

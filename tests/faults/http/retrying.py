@@ -17,7 +17,7 @@ from tests.faults.http.wire import Answer, request
 
 ENDING = frozenset({"logout", "changePassword"})
 """Done twice they are refused, whatever key they bear: they end the session that the key belonged to."""
-SECRETS = ("key", "token")
+SECRETS = ("key", "secret", "token")
 """What the first answer alone shows, of routes whose answers say so in a `notice`."""
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -165,7 +165,7 @@ async def sums(admin: Connection, company: Company) -> Sums:
 def neutral(body: bytes, company: Company) -> str:
     """An answer without what is made anew each time: ids, secrets, times and the company's names."""
     text = body.decode().replace(company.mark, "<mark>").replace(company.slug, "<slug>")
-    text = re.sub(r'"(prefix|last4|key|token)":"[^"]+"', r'"\1":"<secret>"', text)
+    text = re.sub(r'"(prefix|last4|key|messageId|secret|token)":"[^"]+"', r'"\1":"<secret>"', text)
     text = re.sub(r"-[0-9a-f]{6}@", "-<id>@", text)
     text = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "<id>", text)
     return re.sub(r"\d{4}-\d\d-\d\dT[0-9:.]+Z", "<time>", text)
