@@ -255,7 +255,7 @@ async def test_a_job_outlives_the_database_connections_of_its_process(shop: Shop
             try:
                 job = await shop.until(id_)
                 break
-            except (DomainError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            except (DomainError, asyncpg.PostgresError, *AWAY):
                 continue
         await shop.until_empty()
 

@@ -44,7 +44,7 @@ ADDED = {"type": "INCREASE", "quantity": 3, "reasonCodeId": "{reasonCodeId}"}
 SHARED = {"action", "grants"}
 """What is seen at all locations, wherever it was changed: a lot's date, and that somebody's roles have changed."""
 
-OF_THE_MOMENT = re.compile(r'"((last)?[uU]sedAt|ageHours|asOf|head|next)":[^,}]*|submitted(From|To)=[^&"]*')
+OF_THE_MOMENT = re.compile(r'"((last)?[uU]sedAt|ageHours|asOf|behind|head|next)":[^,}]*|submitted(From|To)=[^&"]*')
 
 type Headers = Mapping[str, str]
 

@@ -32,7 +32,7 @@ def urls(cluster: Running, template: str) -> Iterator[DatabaseUrls]:
 
 @pytest.fixture(scope="package")
 def server(urls: DatabaseUrls) -> Iterator[Served]:
-    with serve(urls, environment={"STOREKEEPER_LOG_LEVEL": "warning"}) as served:
+    with serve(urls, environment={"STOREKEEPER_LOG_LEVEL": "warning", "STOREKEEPER_JOBS": "outside"}) as served:
         yield served
 
 

@@ -147,7 +147,7 @@ async def write(shop: Shop, near: Line, far: Line, numbers: Iterator[int], told:
     kinds = itertools.cycle(
         o
         for o in creating()
-        if ("GET", GONE[o.path]) in shown and o.id not in {"createConversion", "createLocation"}
+        if ("GET", GONE[o.path]) in shown and o.id not in {"createConversion", "createLocation", "createWebhook"}
     )
     while True:
         number, kind = next(numbers), next(kinds)
