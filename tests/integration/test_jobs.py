@@ -16,6 +16,7 @@ from domain.jobs.model import JobState
 from domain.jobs.ports import Running, Superseded
 from domain.values import new_id
 from infra.access.provision import create_api_key, create_user, grant, revoke_api_key
+from infra.db.errors import AWAY
 from infra.db.work import SqlWork, beginning
 from infra.jobs import runner as runner_module
 from infra.jobs.attempts import SqlAttempts
