@@ -38,7 +38,7 @@ def urls(cluster: Running, template: str) -> Iterator[DatabaseUrls]:
 
 @pytest.fixture(scope="package")
 def server(urls: DatabaseUrls) -> Iterator[Served]:
-    """The real server, two workers, which leave to others what is done in the background: it would go on meanwhile."""
+    """The real server, two workers, which leave to others what is done in the background."""
     with serve(urls, environment={"STOREKEEPER_JOBS": "outside"}) as served:
         yield served
 
