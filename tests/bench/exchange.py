@@ -19,8 +19,8 @@ def _sets(ledger: Ledger, random: Random) -> list[list[int]]:
 
 
 def _quantity(random: Random, body: int) -> int:
-    """Another one in each body."""
-    return 100 * random.randrange(1, 10_000) + body
+    """Another one in each body, and more than stands anywhere to begin with."""
+    return 100 * random.randrange(10_000, 20_000) + body
 
 
 def _bulk_set(ledger: Ledger, random: Random, count: int) -> list[str]:

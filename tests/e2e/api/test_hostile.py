@@ -22,7 +22,7 @@ from tests.lab import DatabaseUrls
 from tests.ledger.promises import show
 
 SEED = 45
-OF_EACH = 150
+OF_EACH = 80
 """How many of an operation's shots are fired in CI."""
 FROM_THE_FRONT = {404, 405}
 """Answered before any operation is found, so not in the document of one."""

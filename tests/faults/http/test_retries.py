@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Mapping
 
 import asyncpg
 import pytest
+from _pytest.mark import ParameterSet
 
 from tests.e2e.api.callers import on
 from tests.e2e.api.company import Company
@@ -34,6 +35,14 @@ AT_ONCE = 6
 MECHANISMS = {"adjustInventory", "issueInventory", "receiveInventory", "recordStockAdjustment", "createProduct"}
 """One for each way in which keys are kept."""
 FIGURES: Counter[str] = Counter()
+
+
+def in_turns(operations: list[Operation]) -> list[ParameterSet]:
+    """Every third, and one for each mechanism; the others when there is time."""
+    return [
+        pytest.param(one, id=named(one), marks=() if not n % 3 or one.id in MECHANISMS else pytest.mark.long)
+        for n, one in enumerate(operations)
+    ]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -66,7 +75,7 @@ async def test_what_is_sent_many_times_at_once_is_done_once(
     assert await sums(admin, company) == await sums(admin, twin)
 
 
-@pytest.mark.parametrize("operation", mutating(), ids=named)
+@pytest.mark.parametrize("operation", in_turns(mutating()))
 async def test_a_key_stands_for_one_request_of_one_caller_on_one_route(
     server: Served, admin: Connection, found: Founding, operation: Operation
 ) -> None:
@@ -101,7 +110,7 @@ async def test_a_key_stands_for_one_request_of_one_caller_on_one_route(
     assert [cell for cell, is_right in cells.items() if not is_right] == []
 
 
-@pytest.mark.parametrize("operation", [o for o in mutating() if o.body_schema is not None], ids=named)
+@pytest.mark.parametrize("operation", in_turns([o for o in mutating() if o.body_schema is not None]))
 async def test_the_same_request_may_be_spelt_otherwise(
     server: Served, admin: Connection, company: Company, operation: Operation
 ) -> None:
