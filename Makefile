@@ -27,7 +27,7 @@ test: $(DEV) ## Run the tests, in two processes with a PostgreSQL each; ARGS="-k
 
 .PHONY: prove
 prove: $(DEV) ## Run the long sizes of the promises
-	$(BIN)/pytest -m long -s $(ARGS)
+	$(BIN)/pytest -m long --hypothesis-profile=default -s $(ARGS)
 
 .PHONY: check
 check: lint types contracts migrations test ## All that CI checks
