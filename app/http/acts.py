@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from litestar import Request
 
 from app.http.errors import body_of, status_of
+from app.http.headers import NO_STORE, REPLAYED
 from app.http.surfaces import surface_at
 from app.http.wire import Json, canonical, encode
 from domain.access.model import Act, Idempotency, Permission
@@ -86,6 +87,28 @@ async def once[W: Work, T](
     return await _once(begin, act, do, status=status)
 
 
+async def told_once[W: Work, N, T](
+    begin: Begin[W],
+    act: Act,
+    do: Callable[[W], Awaitable[N]],
+    *,
+    shown: Callable[[N], T],
+    kept: Callable[[N], T],
+) -> Json[T]:
+    """Make what has a secret: the first answer has it as `shown`, what is `kept` for repetitions has it not."""
+    made: list[N] = []
+
+    async def make(work: W) -> T:
+        made.append(await do(work))
+        return kept(made[-1])
+
+    answer = await once(begin, act, make, status=HTTPStatus.CREATED)
+    if REPLAYED not in answer.headers:
+        answer = Json(shown(made[-1]), status_code=HTTPStatus.CREATED)
+    answer.headers.update(NO_STORE)
+    return answer
+
+
 class _Unanswered(Exception):  # noqa: N818 - it is no error: it only undoes the claim
     """Nothing was answered under the key."""
 
@@ -133,7 +156,7 @@ async def _once[W: Work, T](
 
 def _replayed(status: int, body: bytes) -> Json[Any]:
     answer = _raw(body, status)
-    answer.headers["Idempotency-Replayed"] = "true"
+    answer.headers[REPLAYED] = "true"
     return answer
 
 

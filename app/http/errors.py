@@ -14,6 +14,7 @@ import structlog
 from litestar import Request
 from litestar.exceptions import HTTPException, ValidationException
 
+from app.http.headers import REPLAYED
 from app.http.surfaces import Surface, challenge, import_body, integrations_body, status_on, surface_of
 from app.http.wire import Json
 from domain.access.credentials import masked
@@ -115,7 +116,7 @@ def respond(error: DomainError, surface: Surface = Surface.SESSION) -> Json[dict
     if (seconds := error.facts.get("retryAfter")) is not None:
         headers["Retry-After"] = str(seconds)
     if error.replayed:
-        headers["Idempotency-Replayed"] = "true"
+        headers[REPLAYED] = "true"
     status = status_of(error, surface)
     if status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = challenge(surface)

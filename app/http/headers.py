@@ -1,4 +1,4 @@
-"""Headers that answers about stock carry."""
+"""Headers that answers carry."""
 
 from typing import Annotated
 
@@ -11,6 +11,7 @@ from domain.ledger.model import Posted
 POSITION = "X-Ledger-Position"
 MIN_POSITION = "X-Min-Ledger-Position"
 REPLAYED = "Idempotency-Replayed"
+NO_STORE = {"Cache-Control": "no-store"}
 
 
 def position_header(position: int) -> dict[str, str]:

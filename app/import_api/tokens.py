@@ -10,11 +10,12 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter, SkipValidation
 from msgspec import Meta
 
+from app.http.headers import NO_STORE
 from app.http.routes import route
 from app.http.surfaces import Surface
 from app.http.wire import Json, SnakeAnswer, SnakeBody
 from app.import_api.document import TokenOperation
-from app.session_api.auth import NO_STORE, guess_of
+from app.session_api.auth import guess_of
 from domain.access.limits import LoginThrottle
 from domain.access.ports import Login
 from domain.access.tokens import LIFETIME, LIVE_MAX, OwnTokens, create_token_slowed

@@ -1,7 +1,7 @@
 """API keys: `/api/admin/api-keys`."""
 
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Annotated, Literal
@@ -12,12 +12,11 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody, SkipValidation
 from msgspec import UNSET, Meta, UnsetType
 
-from app.http.acts import once
+from app.http.acts import once, told_once
 from app.http.paging import Pagination
 from app.http.routes import route
 from app.http.wire import Answer, Body, Json, Text200, Version
 from app.session_api.admin_roles import BeginRights, LocationIds, RightsUnit
-from app.session_api.auth import NO_STORE
 from app.session_api.catalog import (
     DEFAULT_LIMIT,
     Active,
@@ -146,7 +145,13 @@ class AdminKeyController(Controller):
             location_ids=None if data.location_ids is None else tuple(data.location_ids),
             expires_at=data.expires_at,
         )
-        return await _told_once(begin_rights, act, lambda work: create_key(work, policy, act=act, facts=facts))
+        return await told_once(
+            begin_rights,
+            act,
+            lambda work: create_key(work, policy, act=act, facts=facts),
+            shown=_shown,
+            kept=_kept,
+        )
 
     @route(
         "PATCH",
@@ -235,7 +240,7 @@ class AdminKeyController(Controller):
         policy: NamedDependency[SkipValidation[Policy]],
         revocations: NamedDependency[SkipValidation[Revocations]],
     ) -> Json[NewKeyData]:
-        answer = await _told_once(
+        answer = await told_once(
             begin_rights,
             act,
             lambda work: rotate_key(
@@ -246,25 +251,16 @@ class AdminKeyController(Controller):
                 overlap=timedelta(hours=data.overlap_hours),
                 expected_version=data.expected_version,
             ),
+            shown=_shown,
+            kept=_kept,
         )
         await revocations.confirm()
         return answer
 
 
-async def _told_once(
-    begin: BeginRights, act: Act, do: Callable[[RightsUnit], Awaitable[Told]]
-) -> Json[NewKeyData]:
-    """The answer with the key; what is stored for repetitions is the answer without it."""
-    told: list[Told] = []
+def _shown(new: Told) -> NewKeyData:
+    return NewKeyData(data=new.view, key=new.key, notice=SHOWN_NOW)
 
-    async def made(work: RightsUnit) -> NewKeyData:
-        new = await do(work)
-        told.append(new)
-        return NewKeyData(data=new.view, key=None, notice=SHOWN_BEFORE)
 
-    answer = await once(begin, act, made, status=HTTPStatus.CREATED)
-    if told:
-        shown = NewKeyData(data=told[-1].view, key=told[-1].key, notice=SHOWN_NOW)
-        return Json(shown, status_code=HTTPStatus.CREATED, headers=NO_STORE)
-    answer.headers.update(NO_STORE)
-    return answer
+def _kept(new: Told) -> NewKeyData:
+    return NewKeyData(data=new.view, key=None, notice=SHOWN_BEFORE)

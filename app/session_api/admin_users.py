@@ -11,12 +11,11 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter, SkipValidation
 from msgspec import Meta, field
 
-from app.http.acts import Begin, Work, once
+from app.http.acts import Begin, Work, once, told_once
 from app.http.paging import Pagination
 from app.http.routes import route
 from app.http.wire import Answer, Body, Json, Text200, Version
 from app.session_api.admin_roles import GivenRole
-from app.session_api.auth import NO_STORE
 from app.session_api.catalog import (
     DEFAULT_LIMIT,
     Active,
@@ -292,14 +291,12 @@ class AdminInvitationController(Controller):
 
 
 async def _invited(data: Invite, act: Act, begin: BeginPeopleUnit, policy: Policy) -> Json[NewInvitationData]:
-    """The answer with the token; what is stored for repetitions is the answer without it."""
     grants = [HeldRole(role=given.role, location_ids=given.location_ids) for given in data.grants]
     if sum(len(held.location_ids or ()) or 1 for held in grants) > GRANTS_MAX:
         raise FieldError(("grants", f"must be at most {GRANTS_MAX} roles at locations"))
-    told: list[Told] = []
 
-    async def made(work: PeopleUnit) -> NewInvitationData:
-        new = await invite(
+    async def made(work: PeopleUnit) -> Told:
+        return await invite(
             work,
             policy,
             act=act,
@@ -308,12 +305,13 @@ async def _invited(data: Invite, act: Act, begin: BeginPeopleUnit, policy: Polic
             grants=grants,
             lifetime=timedelta(hours=data.expires_in_hours),
         )
-        told.append(new)
-        return NewInvitationData(data=new.view, token=None, notice=SHOWN_BEFORE)
 
-    answer = await once(begin, act, made, status=HTTPStatus.CREATED)
-    if told:
-        shown = NewInvitationData(data=told[-1].view, token=told[-1].token, notice=SHOWN_NOW)
-        return Json(shown, status_code=HTTPStatus.CREATED, headers=NO_STORE)
-    answer.headers.update(NO_STORE)
-    return answer
+    return await told_once(begin, act, made, shown=_shown, kept=_kept)
+
+
+def _shown(new: Told) -> NewInvitationData:
+    return NewInvitationData(data=new.view, token=new.token, notice=SHOWN_NOW)
+
+
+def _kept(new: Told) -> NewInvitationData:
+    return NewInvitationData(data=new.view, token=None, notice=SHOWN_BEFORE)

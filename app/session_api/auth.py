@@ -13,6 +13,7 @@ from litestar.params import JSONBody, SkipValidation
 from msgspec import Meta
 
 from app.http.guards import session_cookie, session_token
+from app.http.headers import NO_STORE
 from app.http.limits import DEVICE_SECONDS, client_address, device_cookie
 from app.http.routes import route
 from app.http.wire import Answer, Body, Json
@@ -22,8 +23,6 @@ from domain.access.model import Caller
 from domain.access.ports import Authenticator, Login
 from domain.access.rules import locations_of
 from domain.errors import DomainError, Reason
-
-NO_STORE = {"Cache-Control": "no-store"}
 
 _log = structlog.get_logger("storekeeper.access")
 

@@ -10,9 +10,10 @@ from litestar.di import NamedDependency
 from litestar.params import JSONBody, SkipValidation
 from msgspec import Meta
 
+from app.http.headers import NO_STORE
 from app.http.routes import route
 from app.http.wire import Answer, Body, Json, Text200
-from app.session_api.auth import NO_STORE, guess_of
+from app.session_api.auth import guess_of
 from domain.access.invitations import Accepting, accept_invitation
 from domain.access.limits import LoginThrottle
 from domain.access.people import BeginPeople, Invitations

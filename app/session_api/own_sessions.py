@@ -12,10 +12,11 @@ from litestar.params import FromPath, JSONBody, SkipValidation
 from msgspec import Meta
 
 from app.http.acts import act_of, once
+from app.http.headers import NO_STORE
 from app.http.routes import route
 from app.http.wire import Answer, Body, Json
 from app.session_api.admin_users import BeginPeopleUnit, PeopleUnit
-from app.session_api.auth import NO_STORE, Done, Me, guess_of, me_of, session_cookie_of
+from app.session_api.auth import Done, Me, guess_of, me_of, session_cookie_of
 from domain.access.limits import LoginThrottle
 from domain.access.model import Caller, Permission
 from domain.access.own_sessions import OwnAccess, PasswordChange, change_password_slowed, end_own_session

@@ -11,9 +11,10 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, SkipValidation
 
 from app.http.acts import Work, act_of, once
+from app.http.headers import NO_STORE
 from app.http.routes import route
 from app.http.wire import Answer, Json
-from app.session_api.auth import NO_STORE, Done
+from app.session_api.auth import Done
 from domain.access.model import Act, Caller, Permission
 from domain.access.ports import Revocations
 from domain.access.tokens import OwnTokens, TokenWork, end_own_token

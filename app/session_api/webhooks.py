@@ -1,6 +1,6 @@
 """Webhooks: `/api/webhooks`."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Annotated, Any, Protocol
@@ -11,10 +11,9 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, SkipValidation
 from msgspec import UNSET, Meta, UnsetType, field
 
-from app.http.acts import Begin, Work, once
+from app.http.acts import Begin, Work, once, told_once
 from app.http.routes import route
 from app.http.wire import Answer, Body, Json, Version
-from app.session_api.auth import NO_STORE
 from app.session_api.catalog import Deleted, DeletedItem, changes_in
 from domain.access.model import Act, Permission
 from domain.errors import Reason, not_found
@@ -166,10 +165,12 @@ class WebhookController(Controller):
             types=tuple(data.types),
             location_ids=None if data.location_ids is None else tuple(data.location_ids),
         )
-        return await _told_once(
+        return await told_once(
             begin_webhooks,
             act,
             lambda work: create_webhook(work, act=act, facts=facts, rules=webhook_rules, after=data.after),
+            shown=_shown,
+            kept=_kept,
         )
 
     @route(
@@ -320,7 +321,7 @@ class WebhookController(Controller):
         act: NamedDependency[SkipValidation[Act]],
         begin_webhooks: NamedDependency[SkipValidation[BeginWebhooks]],
     ) -> Json[NewWebhookData]:
-        return await _told_once(
+        return await told_once(
             begin_webhooks,
             act,
             lambda work: rotate_secret(
@@ -330,6 +331,8 @@ class WebhookController(Controller):
                 overlap=timedelta(hours=data.overlap_hours),
                 expected_version=data.expected_version,
             ),
+            shown=_shown,
+            kept=_kept,
         )
 
     @route(
@@ -363,20 +366,9 @@ class WebhookController(Controller):
         return await once(begin_webhooks, act, do)
 
 
-async def _told_once(
-    begin: BeginWebhooks, act: Act, do: Callable[[WebhookUnit], Awaitable[Told]]
-) -> Json[NewWebhookData]:
-    """The answer with the secret; what is stored for repetitions is the answer without it."""
-    told: list[Told] = []
+def _shown(new: Told) -> NewWebhookData:
+    return NewWebhookData(data=new.view, secret=new.secret, notice=SHOWN_NOW)
 
-    async def made(work: WebhookUnit) -> NewWebhookData:
-        new = await do(work)
-        told.append(new)
-        return NewWebhookData(data=new.view, secret=None, notice=SHOWN_BEFORE)
 
-    answer = await once(begin, act, made, status=HTTPStatus.CREATED)
-    if told:
-        shown = NewWebhookData(data=told[-1].view, secret=told[-1].secret, notice=SHOWN_NOW)
-        return Json(shown, status_code=HTTPStatus.CREATED, headers=NO_STORE)
-    answer.headers.update(NO_STORE)
-    return answer
+def _kept(new: Told) -> NewWebhookData:
+    return NewWebhookData(data=new.view, secret=None, notice=SHOWN_BEFORE)
