@@ -5,6 +5,7 @@ from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from uuid import UUID
 
+import msgspec
 from uuid_utils.compat import uuid7
 
 QUANTITY_DIGITS = 14
@@ -51,6 +52,10 @@ def encodable(value: object) -> object:
     if isinstance(value, Decimal):
         return Decimal(value)
     raise NotImplementedError(type(value))
+
+
+exact_json = msgspec.json.Encoder(decimal_format="number", enc_hook=encodable)
+"""Writes decimals as numbers, digit by digit."""
 
 
 @lru_cache(maxsize=16_384)

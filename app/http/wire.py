@@ -19,7 +19,7 @@ from litestar.enums import MediaType
 from msgspec import Meta
 
 from domain.errors import DomainError, FieldError, Reason
-from domain.values import Quantity, clean_text, encodable
+from domain.values import Quantity, clean_text, exact_json
 
 BODY_SECONDS = 30.0
 """For so long a body is waited for: who sends none, or a byte a minute, must not keep a place for good."""
@@ -75,13 +75,12 @@ _TEXT = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 """A text in JSON that is known to be valid."""
 
 _plain = msgspec.json.Decoder(float_hook=Decimal)
-_encoder = msgspec.json.Encoder(decimal_format="number", enc_hook=encodable)
 _canonical = msgspec.json.Encoder(decimal_format="number", order="deterministic")
 
 
 def encode(content: Any) -> bytes:
     """JSON as every answer has it: decimals are numbers."""
-    return _encoder.encode(content)
+    return exact_json.encode(content)
 
 
 def canonical(body: bytes) -> bytes:

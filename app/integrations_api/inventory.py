@@ -1,6 +1,7 @@
 """Quantities by location and product: `/api/integrations/v1/inventory/`."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Annotated, Any, ClassVar, Literal, Protocol
 
 from litestar import Controller, Request
@@ -20,10 +21,8 @@ from app.integrations_api.shapes import (
     Cursor,
     Limit,
     Pagination,
-    clamped,
     code_in,
-    read_cursor,
-    write_cursor,
+    next_part,
 )
 from domain.access.model import Act, Permission
 from domain.errors import FieldError, Reason
@@ -167,10 +166,8 @@ class IntegrationInventoryController(Controller):
         limit: Limit = None,
         cursor: Cursor = None,
     ) -> Json[RecordList]:
-        size = clamped(limit)
-        after = read_cursor(request, LISTED, cursor)
-        part = await integration_reads.records(act.tenant_id, act.scope, after=after, limit=size)
-        page = Pagination(limit=size, next_cursor=write_cursor(request, LISTED, part.after))
+        read = partial(integration_reads.records, act.tenant_id, act.scope)
+        part, page = await next_part(request, LISTED, limit, cursor, read)
         return Json(RecordList(data=part.items, pagination=page), headers=position_header(part.position))
 
     @route(

@@ -1,6 +1,7 @@
 """Places where stock stands: `/api/integrations/v1/locations/`."""
 
 from collections.abc import Sequence
+from functools import partial
 from http import HTTPStatus
 from typing import Any, ClassVar, Protocol
 
@@ -19,10 +20,8 @@ from app.integrations_api.shapes import (
     Cursor,
     Limit,
     Pagination,
-    clamped,
     code_in,
-    read_cursor,
-    write_cursor,
+    next_part,
 )
 from domain.access.model import Act, Permission
 from domain.errors import Reason
@@ -129,10 +128,8 @@ class IntegrationLocationController(Controller):
         limit: Limit = None,
         cursor: Cursor = None,
     ) -> Json[PlaceList]:
-        size = clamped(limit)
-        after = read_cursor(request, LISTED, cursor)
-        part = await integration_reads.places(act.tenant_id, act.scope, after=after, limit=size)
-        page = Pagination(limit=size, next_cursor=write_cursor(request, LISTED, part.after))
+        read = partial(integration_reads.places, act.tenant_id, act.scope)
+        part, page = await next_part(request, LISTED, limit, cursor, read)
         return Json(PlaceList(data=part.items, pagination=page))
 
     @route(

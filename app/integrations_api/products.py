@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import partial
 from http import HTTPStatus
 from typing import Any, ClassVar
 
@@ -21,10 +22,8 @@ from app.integrations_api.shapes import (
     Cursor,
     Limit,
     Pagination,
-    clamped,
     code_in,
-    read_cursor,
-    write_cursor,
+    next_part,
 )
 from domain.access.model import Act, Permission
 from domain.errors import Reason
@@ -133,10 +132,8 @@ class IntegrationProductController(Controller):
         limit: Limit = None,
         cursor: Cursor = None,
     ) -> Json[ProductRecordList]:
-        size = clamped(limit)
-        after = read_cursor(request, LISTED, cursor)
-        part = await integration_reads.products(act.tenant_id, act.scope, after=after, limit=size)
-        page = Pagination(limit=size, next_cursor=write_cursor(request, LISTED, part.after))
+        read = partial(integration_reads.products, act.tenant_id, act.scope)
+        part, page = await next_part(request, LISTED, limit, cursor, read)
         return Json(ProductRecordList(data=part.items, pagination=page))
 
     @route(

@@ -4,6 +4,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 from urllib.parse import unquote
 from uuid import UUID
@@ -14,6 +15,7 @@ from litestar.params import QueryParameter
 
 from app.http.wire import SnakeAnswer
 from domain.errors import FieldError
+from domain.integrations.ports import Part
 from domain.values import clean_line
 
 BASE = "/api/integrations/v1"
@@ -84,6 +86,19 @@ def read_cursor(request: Request[Any, Any, Any], listed: str, cursor: str | None
     if place.c != listed or write_cursor(request, listed, place.i) != cursor:
         raise InvalidCursorError(cursor)
     return place.i
+
+
+async def next_part[T](
+    request: Request[Any, Any, Any],
+    listed: str,
+    limit: str | None,
+    cursor: str | None,
+    read: Callable[..., Awaitable[Part[T]]],
+) -> tuple[Part[T], Pagination]:
+    """The part of a list that a limit and a cursor ask for, and where it goes on."""
+    size = clamped(limit)
+    part = await read(after=read_cursor(request, listed, cursor), limit=size)
+    return part, Pagination(limit=size, next_cursor=write_cursor(request, listed, part.after))
 
 
 class InvalidCursorError(FieldError):

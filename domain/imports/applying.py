@@ -8,11 +8,11 @@ from domain.imports.facts import LayerChange, LayerWrite
 from domain.imports.judging import Book, Judgement
 from domain.imports.ports import ImportWork
 from domain.ledger.model import Entry, Kind, Posted, Posting
-from domain.values import plain
+from domain.ledger.shortage import ShortLine, tell_shortage
+from domain.values import Quantity
 
 SOURCE = "IMPORT"
 """The source type of postings; the source is the job."""
-SHORT_MAX = 1_000
 RACED = frozenset({Reason.POSITION_FROZEN, Reason.INACTIVE, Reason.NOT_FOUND, Reason.QUANTITY_OUT_OF_RANGE})
 """What the ledger refuses though it was looked at: it changed in between, and is looked at again."""
 
@@ -67,7 +67,7 @@ async def apply(
     if new:
         made = await work.lines_of(list({change.place for change in new}))
         await _write_layers(work, job_id, [(made[change.place], change) for change in new], keep=keep)
-    await tell_shortages(work, posted.posting_id, judgement.moved)
+    await tell_shortage(work, posted.posting_id, _short(judgement.moved))
     return posted
 
 
@@ -86,27 +86,18 @@ async def _write_layers(
         await work.keep_layers(job_id, layers)
 
 
-async def tell_shortages(work: ImportWork, posting_id: UUID, moved: Sequence[Book]) -> None:
-    """An event for what is claimed or held of these lines and no longer there."""
-    short = [book for book in moved if book.delta < 0 and book.short_by > 0]
-    if not short:
-        return
-    lines = [_short(book) for book in short[:SHORT_MAX]]
-    locations = sorted({book.place.location_id for book in short})
-    payload = {"postingId": posting_id, "lines": lines}
-    await work.record("inventory.shortage.v1", "posting", posting_id, payload, locations=locations)
-
-
-def _short(book: Book) -> dict[str, object]:
-    """A line as such an event tells of it, whoever has written it."""
-    assert book.standing is not None
-    return {
-        "inventoryItemId": book.line_id,
-        "productMasterId": book.place.product_id,
-        "locationId": book.place.location_id,
-        "binId": book.place.bin_id,
-        "onHand": plain(book.on_hand),
-        "reserved": plain(book.standing.reserved),
-        "held": plain(min(book.standing.held, book.on_hand)),
-        "shortBy": plain(book.short_by),
-    }
+def _short(moved: Sequence[Book]) -> list[ShortLine]:
+    return [
+        ShortLine(
+            inventory_item_id=book.standing.line_id,
+            product_master_id=book.place.product_id,
+            location_id=book.place.location_id,
+            bin_id=book.place.bin_id,
+            on_hand=Quantity.of(book.on_hand),
+            reserved=Quantity.of(book.standing.reserved),
+            held=Quantity.of(min(book.standing.held, book.on_hand)),
+            short_by=Quantity.of(book.short_by),
+        )
+        for book in moved
+        if book.standing is not None and book.delta < 0 and book.short_by > 0
+    ]

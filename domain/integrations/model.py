@@ -11,7 +11,7 @@ from uuid import UUID
 
 import msgspec
 
-from domain.values import Quantity
+from domain.ledger.shortage import ShortLine
 
 ROWS_MAX = 20_000
 """Rows of one request, far more than are sent: one transaction holds the tenant's ledger while it posts them."""
@@ -111,19 +111,6 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it is a record already."""
     is_in_lots: bool
     """Whether stock stands there under lot numbers."""
-
-
-class ShortLine(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A line that has less than what is reserved or held of it."""
-
-    inventory_item_id: UUID
-    product_master_id: UUID
-    location_id: UUID
-    bin_id: UUID
-    on_hand: Quantity
-    reserved: Quantity
-    held: Quantity
-    short_by: Quantity
 
 
 class Aftermath(msgspec.Struct, frozen=True, kw_only=True):

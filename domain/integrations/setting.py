@@ -19,19 +19,18 @@ from domain.integrations.model import (
     BulkSet,
     Pair,
     Place,
-    ShortLine,
     Sku,
     Standing,
     WantedRow,
 )
 from domain.integrations.ports import SettingWork
-from domain.ledger.model import Entry, Kind, Posted, Posting
+from domain.ledger.model import Entry, Kind, Posting
+from domain.ledger.shortage import tell_shortage
 from domain.values import new_id
 
 ATTEMPTS = 10
 MANY = 2_000
 SOURCE = "INTEGRATIONS"
-SHORTAGE = "inventory.shortage.v1"
 LOT_CONTROLLED = "Product is lot-controlled at this location"
 AMBIGUOUS_SHOWN = 3
 NO_LOCATION, NO_PRODUCT = "Location not found", "Product not found"
@@ -220,17 +219,5 @@ async def _posted(
         )
     )
     after = await work.aftermath(posted)
-    if after.short:
-        await _tell(work, posted, after.short)
+    await tell_shortage(work, posted.posting_id, after.short)
     return sum(key in kept or key in after.new_lines for key in plan.created)
-
-
-async def _tell(work: SettingWork, posted: Posted, short: Sequence[ShortLine]) -> None:
-    """An event of the lines that now have less than what is reserved or held of them."""
-    await work.record(
-        SHORTAGE,
-        "posting",
-        posted.posting_id,
-        {"postingId": posted.posting_id, "lines": short},
-        locations=sorted({line.location_id for line in short}),
-    )

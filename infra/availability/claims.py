@@ -9,7 +9,7 @@ import msgspec
 from domain.availability.claims import Place
 from domain.availability.ports import Kind, NewClaim, Offered, Reservation, Resolved, State, Wish
 from domain.errors import DomainError, Reason
-from domain.values import encodable
+from domain.values import exact_json
 from infra.availability.rows import decode_reservation
 from infra.availability.terms import decoded
 from infra.db.work import SqlWork, who_acts
@@ -26,8 +26,6 @@ MESSAGES = {
     Reason.INVALID_TRANSITION: "The reservation is not in a state that allows this",
     Reason.VALIDATION_ERROR: "The request is not valid",
 }
-
-_encoder = msgspec.json.Encoder(decimal_format="number", enc_hook=encodable)
 
 
 class _Answer(msgspec.Struct, frozen=True):
@@ -53,7 +51,7 @@ class ClaimSqlWork(SqlWork):
 
     async def make(self, claims: Sequence[NewClaim]) -> list[Reservation]:
         made_at = await self.driver.fetchval(
-            MAKE, _encoder.encode(claims).decode(), who_acts(self.act.caller, self.act.request_id)
+            MAKE, exact_json.encode(claims).decode(), who_acts(self.act.caller, self.act.request_id)
         )
         return [_made(claim, made_at, self.act.caller.actor) for claim in claims]
 
@@ -63,7 +61,7 @@ class ClaimSqlWork(SqlWork):
             "scope": None if scope is None else sorted(map(str, scope))
         }
         told = await self.driver.fetchval(
-            RESOLVE, _encoder.encode(wish).decode(), msgspec.json.encode(who).decode()
+            RESOLVE, exact_json.encode(wish).decode(), msgspec.json.encode(who).decode()
         )
         answer = _answer.decode(told)
         if answer.code != "DONE":

@@ -7,13 +7,12 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
-import msgspec
 
 from domain.access.model import Act, Caller
 from domain.errors import DomainError, Reason
 from domain.jobs.model import ATTEMPTS_MAX, Job
 from domain.ledger.model import Posted, Posting
-from domain.values import encodable, new_id
+from domain.values import exact_json, new_id
 from infra.db.errors import refusal
 from infra.db.pool import Database, Driver
 from infra.jobs.enqueueing import DESCRIPTION_LONGEST, Asked, enqueue, record
@@ -32,7 +31,6 @@ REMEMBER = """
     UPDATE idempotency_keys SET status = $5, body = $6
     WHERE tenant_id = $1 AND principal_id = $2 AND operation = $3 AND key = $4
 """
-_encoder = msgspec.json.Encoder(decimal_format="number", enc_hook=encodable)
 # For this transaction only: the triggers of the audit trail read it (migrations/sql/0002_audit.sql).
 ACTING = "SELECT set_config('app.act', $1, true)"
 APPEND = "SELECT event_append($1, $2, $3, $4, $5, $6)"
@@ -40,7 +38,7 @@ APPEND = "SELECT event_append($1, $2, $3, $4, $5, $6)"
 
 def encoded(value: object) -> str:
     """A value as JSON, its decimals exact."""
-    return _encoder.encode(value).decode()
+    return exact_json.encode(value).decode()
 
 
 def who_acts(caller: Caller, request_id: str) -> str:

@@ -6,8 +6,9 @@ from typing import Any
 from uuid import UUID
 
 from domain.errors import DomainError
-from domain.integrations.model import Aftermath, Pair, Place, ShortLine, Sku, Standing
+from domain.integrations.model import Aftermath, Pair, Place, Sku, Standing
 from domain.ledger.model import Posted, Posting
+from domain.ledger.shortage import ShortLine
 from domain.values import Quantity, new_id
 from infra.db.work import SqlWork
 from infra.integrations.sql import named

@@ -9,7 +9,7 @@ import msgspec
 
 from domain.access.model import Act
 from domain.jobs.model import ATTEMPTS_MAX
-from domain.values import encodable
+from domain.values import exact_json
 from infra.db.pool import Driver
 
 CHANNEL = "storekeeper_jobs"
@@ -37,7 +37,6 @@ RECORD = """
         CASE WHEN $15::text IS NULL THEN 'SUCCEEDED' ELSE 'FAILED' END, 1,
         CASE WHEN $15::text IS NULL THEN $6 ELSE 0 END, now(), clock_timestamp())
 """
-_encoder = msgspec.json.Encoder(decimal_format="number", enc_hook=encodable)
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,14 +66,14 @@ async def enqueue(driver: Driver, act: Act, asked: Asked) -> None:
 
 def entry_of(tenant_id: UUID, job_id: UUID) -> bytes:
     """What an entry of the queue holds: nothing of the tenant's but these ids."""
-    return _encoder.encode(Entry(tenant_id=tenant_id, job_id=job_id))
+    return exact_json.encode(Entry(tenant_id=tenant_id, job_id=job_id))
 
 
 async def record(
     driver: Driver, act: Act, asked: Asked, *, result: Mapping[str, Any] | None, error: str | None
 ) -> None:
     """Write down, as a job that has ended, what was done at once."""
-    body = None if result is None else _encoder.encode(result).decode()
+    body = None if result is None else exact_json.encode(result).decode()
     await driver.execute(RECORD, *_columns(act, asked), body, error and error[:ERROR_LONGEST])
 
 
@@ -84,7 +83,7 @@ def _columns(act: Act, asked: Asked) -> tuple[object, ...]:
         asked.id,
         asked.type,
         asked.description,
-        _encoder.encode(asked.arguments).decode(),
+        exact_json.encode(asked.arguments).decode(),
         asked.total_steps,
         asked.attempts_max,
         act.caller.principal_id,

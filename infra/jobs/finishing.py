@@ -3,11 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
-
 from domain.jobs.model import Job
 from domain.jobs.ports import JobCanceled, Superseded
-from domain.values import encodable
+from domain.values import exact_json
 from infra.db.pool import Driver
 
 # The row is locked from here to the commit: whoever takes the job up or cancels it then waits, and finds it done.
@@ -20,7 +18,6 @@ FINISH = """
 IS_OURS = """
     SELECT cancel_requested FROM jobs WHERE tenant_id = $1 AND id = $2 AND attempt = $3 AND state = 'RUNNING'
 """
-_encoder = msgspec.json.Encoder(decimal_format="number", enc_hook=encodable)
 
 
 async def finish(driver: Driver, job: Job, result: Mapping[str, Any] | None) -> None:
@@ -30,7 +27,7 @@ async def finish(driver: Driver, job: Job, result: Mapping[str, Any] | None) -> 
         JobCanceled: somebody asked for it to be canceled.
         Superseded: another attempt has taken over, or the job has ended.
     """
-    body = None if result is None else _encoder.encode(result).decode()
+    body = None if result is None else exact_json.encode(result).decode()
     if await driver.fetchval(FINISH, job.tenant_id, job.id, job.attempt, body):
         return
     if await driver.fetchval(IS_OURS, job.tenant_id, job.id, job.attempt):

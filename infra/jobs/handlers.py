@@ -25,7 +25,7 @@ from infra.counting.plans import PlanSqlWork
 from infra.db.pool import Database
 from infra.db.work import SqlWork, beginning, who_acts
 from infra.expiry.disposal import DisposalSqlWork
-from infra.jobs.regular import EXPIRED, OVERDUE, WAITED_FOR
+from infra.jobs.regular import EXPIRED, LAPSED, OVERDUE, WAITED_FOR
 from infra.ledger.verify import verify
 from infra.settings.repository import SqlSettingsReader
 from infra.stock_requests.generating import GeneratingSqlWork
@@ -35,13 +35,9 @@ from infra.stock_requests.work import StockRequestSqlWork
 AT_A_TIME = 100
 """How much one transaction takes on of what may be much."""
 DRIFTS_TOLD = 20
-LAPSED = """
-    SELECT DISTINCT product_id, location_id FROM reservations
-    WHERE tenant_id = $1 AND state = 'LIVE' AND expires_at <= now() ORDER BY 1, 2
-"""
 SWEEP = "SELECT claim_begin($1, $2, $3)"
-# Where something was issued or consumed within the year that is classified.
-MOVED = """
+# Where there is anything to classify.
+STOCKED = """
     SELECT l.id FROM locations l
     WHERE l.tenant_id = $1 AND l.is_active AND EXISTS (
         SELECT FROM stock_totals t WHERE t.tenant_id = $1 AND t.location_id = l.id AND t.on_hand > 0
@@ -188,7 +184,7 @@ async def _classify(database: Database, running: Running) -> Mapping[str, Any]:
     reads = SqlPlanReads(database)
     settings = await SqlSettingsReader(database).view(act.tenant_id)
     thresholds = Thresholds(a=settings.abc_thresholds.a, b=settings.abc_thresholds.b)
-    places = await _rows(database, act, MOVED)
+    places = await _rows(database, act, STOCKED)
     tables = []
     for n, row in enumerate(places):
         await running.step("Classifying", n, len(places))

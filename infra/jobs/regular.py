@@ -11,9 +11,8 @@ import msgspec
 from domain.access.model import Permission
 
 LAPSED = """
-    SELECT EXISTS (
-        SELECT FROM reservations WHERE tenant_id = $1 AND state = 'LIVE' AND expires_at <= now()
-    )
+    SELECT DISTINCT product_id, location_id FROM reservations
+    WHERE tenant_id = $1 AND state = 'LIVE' AND expires_at <= now() ORDER BY 1, 2
 """
 # A tier that is past its deadline and has somebody to go to, and has not been told of yet.
 OVERDUE = """
@@ -85,7 +84,7 @@ REGULAR: tuple[Regular, ...] = (
         description="Let go of claims whose time has run out",
         permission=Permission.INVENTORY_WRITE,
         every=timedelta(minutes=10),
-        is_due=LAPSED,
+        is_due=f"SELECT EXISTS ({LAPSED})",
     ),
     Regular(
         type="request-escalation",

@@ -14,7 +14,7 @@ from domain.access.model import Act
 from domain.errors import DomainError, Reason
 from domain.ledger.model import Posted
 from domain.ledger.places import Place, Recorded
-from domain.values import encodable
+from domain.values import exact_json
 from infra.db.errors import refusal as told
 from infra.db.pool import Database
 from infra.ledger.post import MESSAGES, read_outcome
@@ -39,8 +39,6 @@ PLACES = """
     CROSS JOIN LATERAL (SELECT * FROM bins x WHERE x.tenant_id = $1 AND x.id = l.bin_id OFFSET 0) b
     CROSS JOIN LATERAL (SELECT * FROM lots x WHERE x.tenant_id = $1 AND x.id = l.lot_id OFFSET 0) t
 """
-
-_encoder = msgspec.json.Encoder(decimal_format="number", enc_hook=encodable)
 
 
 class _Code(msgspec.Struct, frozen=True):
@@ -102,7 +100,7 @@ class SqlAnswers:
         outcome = {"code": refusal.reason, "message": refusal.message, "facts": refusal.facts}
         async with self._database.bound(act.tenant_id) as driver:
             kept = await driver.fetchval(
-                KEEP, *key_of(act), act.idempotency.fingerprint, _encoder.encode(outcome).decode()
+                KEEP, *key_of(act), act.idempotency.fingerprint, exact_json.encode(outcome).decode()
             )
             if kept is not None:
                 return read_outcome(refusal.reason, kept, replayed=False)

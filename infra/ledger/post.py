@@ -14,7 +14,7 @@ import msgspec
 
 from domain.errors import DomainError, Reason
 from domain.ledger.model import Entry, Kind, Moved, Posted, Posting
-from domain.values import encodable
+from domain.values import exact_json
 from infra.db.pool import Driver
 
 CALL = "SELECT ord, code, replayed, outcome FROM ledger_post($1, $2, $3)"
@@ -49,7 +49,6 @@ class _Outcome(msgspec.Struct, frozen=True):
 
 
 _decoder = msgspec.json.Decoder(_Outcome, float_hook=Decimal)
-_encoder = msgspec.json.Encoder(decimal_format="number", enc_hook=encodable)
 
 
 def encode(postings: Sequence[Posting], *, claimed: bool = False) -> tuple[str, str]:
@@ -60,7 +59,7 @@ def encode(postings: Sequence[Posting], *, claimed: bool = False) -> tuple[str, 
         heads.append(_head(ord_, posting, claimed=claimed))
         for n, entry in enumerate(posting.entries):
             entries.append({"posting": ord_, "n": n, **_fields(entry)})
-    return _encoder.encode(heads).decode(), _encoder.encode(entries).decode()
+    return exact_json.encode(heads).decode(), exact_json.encode(entries).decode()
 
 
 def _fields(entry: Entry) -> dict[str, Any]:

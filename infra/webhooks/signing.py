@@ -9,13 +9,11 @@ from standardwebhooks.webhooks import Webhook
 
 from domain.access.model import Scope
 from domain.events.feed import Event, HappenedEvent, told
-from domain.values import encodable
+from domain.values import exact_json
 
 BODY_MAX = 262_144
 """Bytes. A larger event comes without its data, which the feed has."""
 AGENT = "Storekeeper-Webhooks/1"
-
-_encoder = msgspec.json.Encoder(decimal_format="number", enc_hook=encodable)
 
 
 def body_of(event: Event, scope: Scope) -> bytes:
@@ -23,14 +21,14 @@ def body_of(event: Event, scope: Scope) -> bytes:
     shown = told(event, scope)
     named = {field.encode_name: getattr(shown, field.name) for field in msgspec.structs.fields(HappenedEvent)}
     whole = {"type": event.type, "timestamp": event.recorded_at, **named}
-    body = _encoder.encode(whole)
+    body = exact_json.encode(whole)
     if len(body) > BODY_MAX:
-        body = _encoder.encode({**whole, "data": None, "dataOmitted": True})
+        body = exact_json.encode({**whole, "data": None, "dataOmitted": True})
     return body
 
 
 def test_body(now: datetime, data: Mapping[str, Any]) -> bytes:
-    return _encoder.encode({"type": "webhook.test.v1", "timestamp": now, "data": data})
+    return exact_json.encode({"type": "webhook.test.v1", "timestamp": now, "data": data})
 
 
 def headers_of(message: str, body: bytes, secrets: Sequence[str], *, now: float) -> dict[str, str]:

@@ -3,10 +3,10 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, Mapping
+from typing import Any
 
 import asyncpg
 import pytest
-from _pytest.mark import ParameterSet
 
 from tests.e2e.api.callers import on
 from tests.e2e.api.company import Company
@@ -37,7 +37,7 @@ MECHANISMS = {"adjustInventory", "issueInventory", "receiveInventory", "recordSt
 FIGURES: Counter[str] = Counter()
 
 
-def in_turns(operations: list[Operation]) -> list[ParameterSet]:
+def in_turns(operations: list[Operation]) -> list[Any]:
     """Every third, and one for each mechanism; the others when there is time."""
     return [
         pytest.param(one, id=named(one), marks=() if not n % 3 or one.id in MECHANISMS else pytest.mark.long)
