@@ -1,4 +1,4 @@
-"""Suggestions for a location: two statements, whatever their number, and arithmetic."""
+"""Suggestions for a location: facts, what others can give, and arithmetic; as many statements whatever their number."""
 
 from collections.abc import Sequence
 from datetime import date, timedelta

@@ -36,7 +36,7 @@ class FactsWanted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReplenishmentFacts(Protocol):
-    """What suggestions are computed from. One statement each."""
+    """What suggestions are computed from. One statement each; facts of all products may be two at once."""
 
     async def facts(self, wanted: FactsWanted) -> Found | None:
         """None when there is no such location."""

@@ -127,6 +127,23 @@ class Database:
         async with self.bound(tenant_id) as driver, driver.transaction():
             yield driver
 
+    def has_spare(self) -> bool:
+        """Whether two connections would be lent without waiting."""
+        return self.pool.get_idle_size() + self.pool.get_max_size() - self.pool.get_size() >= 2  # noqa: PLR2004 - two
+
+    @asynccontextmanager
+    async def same_moment(self, tenant_id: UUID) -> AsyncGenerator[tuple[Driver, Driver]]:
+        """Two connections that read what is committed at one moment, for statements that run beside each other."""
+        async with (
+            self.bound(tenant_id) as one,
+            self.bound(tenant_id) as other,
+            one.transaction(isolation="repeatable_read", readonly=True),
+            other.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            snapshot = await one.fetchval("SELECT pg_export_snapshot()")
+            await other.execute(f"SET TRANSACTION SNAPSHOT '{snapshot}'")
+            yield one, other
+
     @asynccontextmanager
     async def _acquired(self) -> AsyncGenerator[Driver]:
         started = time.perf_counter()

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import AsyncGenerator, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -76,21 +76,24 @@ def _rows(node: dict[str, Any]) -> int:
 
 
 @asynccontextmanager
-async def listening(database: Database) -> AsyncGenerator[list[Sent]]:
-    """The statements that the database is sent meanwhile. It must have one connection only."""
+async def listening(database: Database, *, connections: int = 1) -> AsyncGenerator[list[Sent]]:
+    """The statements that the database is sent meanwhile. It must have so many connections and no more."""
     sent: list[Sent] = []
 
     def note(query: Any) -> None:
         if query.query != BIND and not any(mark in query.query for mark in _OF_THE_DRIVER):
             sent.append((query.query, query.args))
 
-    async with database.unbound() as driver:
-        connection = driver._con  # type: ignore[attr-defined]
-    connection.add_query_logger(note)
+    async with AsyncExitStack() as lent:
+        drivers = [await lent.enter_async_context(database.unbound()) for _ in range(connections)]
+        heard = [driver._con for driver in drivers]  # type: ignore[attr-defined]
+    for connection in heard:
+        connection.add_query_logger(note)
     try:
         yield sent
     finally:
-        connection.remove_query_logger(note)
+        for connection in heard:
+            connection.remove_query_logger(note)
 
 
 class Explainer:

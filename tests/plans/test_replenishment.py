@@ -8,6 +8,7 @@ from domain.replenishment.asking import Asked, Suggestions, suggest
 from domain.replenishment.ports import FactsWanted
 from infra.db.pool import Database
 from infra.replenishment.facts import SqlReplenishmentFacts
+from tests.lab import DatabaseUrls
 from tests.ledger.builders import an_act
 from tests.plans.conftest import Store
 from tests.plans.explain import Plan, Sent, listening
@@ -44,9 +45,9 @@ async def planned(wide: Store) -> Store:
     return wide
 
 
-async def asked(store: Store, **more: object) -> tuple[Suggestions, list[Sent]]:
+async def asked(store: Store, *, connections: int = 1, **more: object) -> tuple[Suggestions, list[Sent]]:
     wanted = Asked(**{"location_id": store.stock.locations[0], "days": DAYS, "limit": 50, **more})  # type: ignore[arg-type] # as given
-    async with listening(store.database) as sent:
+    async with listening(store.database, connections=connections) as sent:
         found = await suggest(SqlReplenishmentFacts(store.database), act=a_planner(store.stock), asked=wanted)
     return found, sent
 
@@ -102,6 +103,26 @@ async def test_some_products_have_the_demand_that_they_have_among_all(planned: S
     assert some is not None
     assert among[busy[0]].used > among[busy[0]].used_days > 1
     assert {row.product_id: row for row in some.rows} == {product: among[product] for product in busy}
+
+
+async def test_demand_and_stock_are_read_beside_each_other_where_a_connection_is_to_spare(
+    planned: Store, wide_urls: DatabaseUrls
+) -> None:
+    alone, (whole, *_) = await asked(planned)
+    database = await Database.connect(wide_urls.app_url, size=2)
+    try:
+        beside, sent = await asked(msgspec.structs.replace(planned, database=database), connections=2)
+    finally:
+        await database.close()
+
+    assert beside == alone
+    # Each in a transaction of its own, the second of the first's snapshot.
+    reads = [one for one in sent if "place" in one[0]][:2]
+    assert whole not in reads
+    assert [moved(await planned.explain.kept(*one)) > 0 for one in reads].count(True) == 1
+    for sql, arguments in reads:
+        for plan in (await planned.explain.kept(sql, arguments), await planned.explain.fresh(sql, arguments)):
+            assert set(plan.scans) <= EMPTY
 
 
 def moved(plan: Plan) -> int:

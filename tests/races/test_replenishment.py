@@ -1,10 +1,12 @@
-"""A record is triggered once, and a product is under consideration once, whoever races.
+"""A record is triggered once, a product is under consideration once, and demand goes with stock, whoever races.
 
-Seen red with the record read without its lock, and without the index that holds one open record a place.
+Seen red with the record read without its lock, without the index that holds one open record a place, and with
+demand and stock read in snapshots of their own.
 """
 
 import asyncio
 from collections import Counter
+from collections.abc import AsyncGenerator
 from decimal import Decimal
 from typing import Any
 
@@ -14,13 +16,17 @@ import pytest
 
 from domain.access.model import Act, Permission, Scope
 from domain.errors import DomainError
+from domain.ledger.model import Kind
 from domain.replenishment.model import Source
+from domain.replenishment.ports import FactsWanted
 from domain.replenishment.records import NewRecord, create_record, trigger
 from domain.replenishment.views import Record
+from infra.db.pool import Database
 from infra.db.work import beginning
+from infra.replenishment.facts import SqlReplenishmentFacts
 from infra.replenishment.work import ReplenishmentSqlWork
 from tests.lab import DatabaseUrls
-from tests.ledger.builders import Warehouse, a_move, a_warehouse, an_act
+from tests.ledger.builders import Warehouse, a_move, a_posting, a_warehouse, an_act, an_entry
 from tests.races.pools import Pools, gate
 
 type Admin = asyncpg.Connection[Any]
@@ -34,6 +40,11 @@ CAME_OF_IT = """
         (SELECT count(*) FROM replenishment_orders WHERE tenant_id = $1) AS records,
         (SELECT coalesce(sum(reserved), 0) FROM stock_lines WHERE tenant_id = $1) AS reserved
 """
+REPLENISH = """
+    INSERT INTO stock_levels (tenant_id, product_id, location_id, min_qty, reorder_qty, max_qty, method)
+    VALUES ($1, $2, $3, 1, 1, 10, 'MIN_MAX')
+"""
+LOOKS = 60
 
 
 def a_planner(warehouse: Warehouse) -> Act:
@@ -122,3 +133,42 @@ async def test_of_many_who_record_the_same_need_one_does(
     assert told(outcomes) == {"OPEN": 1, "DUPLICATE": RACERS - 1}
     (record,) = [one for one in outcomes if isinstance(one, Record)]
     assert {one.facts["replenishmentId"] for one in outcomes if isinstance(one, DomainError)} == {record.id}
+
+
+@pytest.fixture
+async def database(database_urls: DatabaseUrls) -> AsyncGenerator[Database]:
+    database = await Database.connect(database_urls.app_url, size=2)
+    yield database
+    await database.close()
+
+
+async def test_demand_and_stock_read_beside_each_other_are_of_one_moment(
+    admin: Admin, pools: Pools, database: Database
+) -> None:
+    warehouse = await a_warehouse(admin)
+    shelf, there = warehouse.shelf(), 100_000
+    await pools.alone(0, a_move(shelf, there), warehouse)
+    await admin.execute(REPLENISH, warehouse.tenant_id, shelf.product_id, shelf.location_id)
+    wanted = FactsWanted(tenant_id=warehouse.tenant_id, scope=None, location_id=shelf.location_id, days=7)
+    looked = asyncio.Event()
+
+    async def issue() -> int:
+        turns = 0
+        while not looked.is_set():
+            await pools.alone(turns, a_posting(an_entry(shelf, -1, kind=Kind.ISSUE)), warehouse)
+            turns += 1
+        return turns
+
+    issuing = asyncio.create_task(issue())
+    seen = []
+    for _ in range(LOOKS):
+        assert database.has_spare()
+        found = await SqlReplenishmentFacts(database).facts(wanted)
+        assert found is not None
+        (row,) = found.rows
+        seen.append((row.on_hand, int(row.used)))
+    looked.set()
+
+    assert await issuing > LOOKS
+    assert len(set(seen)) > 1
+    assert {on_hand + used for on_hand, used in seen} == {there}

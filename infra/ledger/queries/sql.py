@@ -41,8 +41,8 @@ class Query:
 _number = lru_cache(maxsize=8192)(Decimal)
 
 
-def into[T](kind: Callable[..., T], start: int) -> Callable[[Any], T]:
-    """Rows as structs by position, from the column `start` on.
+def into[T](kind: Callable[..., T], start: int) -> Callable[..., T]:
+    """Rows as structs by position, from the column `start` on; what follows a row replaces its last columns.
 
     Numbers are selected as text: the driver reads a numeric 10000 as 1E+4, and takes longer over it.
     """
@@ -50,8 +50,8 @@ def into[T](kind: Callable[..., T], start: int) -> Callable[[Any], T]:
     numbers = tuple(n for n, hint in enumerate(kinds) if hint is Decimal or Decimal in get_args(hint))
     stop = start + len(kinds)
 
-    def build(row: Any) -> T:
-        values = list(row[start:stop])
+    def build(row: Any, *last: object) -> T:
+        values = [*row[start : stop - len(last)], *last]
         for n in numbers:
             if (text := values[n]) is not None:
                 values[n] = _number(text)
