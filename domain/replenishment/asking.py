@@ -1,4 +1,4 @@
-"""Suggestions for a location: facts, what others can give, and arithmetic; as many statements whatever their number."""
+"""Suggestions for a location: facts, what others can give, and arithmetic; however many, as many statements."""
 
 from collections.abc import Sequence
 from datetime import date, timedelta
