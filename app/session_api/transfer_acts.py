@@ -3,20 +3,19 @@
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import date
 from decimal import Decimal
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
 from msgspec import UNSET, Meta, UnsetType
 
 from app.http.wire import Body, Text64, Text200, Text2000, Version
-from domain.access.model import Act
 from domain.catalog.rules import path_of
 from domain.errors import FieldError
 from domain.transfers.arriving import receive
 from domain.transfers.closing import cancel, close
 from domain.transfers.making import change_draft
 from domain.transfers.model import ArrivedLine, LineWanted, Missing, PickedLine, Transfer, TransferAction
-from domain.transfers.ports import TransferWork
 from domain.transfers.reserving import pick, submit
 from domain.transfers.shipping import ship
 from domain.values import Quantity
@@ -59,7 +58,8 @@ class TransferActRequest(Body, frozen=True, kw_only=True):
     expected_version: Version | None = None
 
 
-type Do = Callable[[TransferWork, Act, UUID], Awaitable[Transfer]]
+type Do = Callable[..., Awaitable[Transfer]]
+"""A step of a transfer that is named when it is done."""
 
 HEAD_FIELDS = {
     TransferAction.UPDATE: {"lines", "due_on", "reference"},
@@ -92,7 +92,7 @@ def done(data: TransferActRequest) -> Do:
     problems = [*_of_head(data), *_of_lines(data)]
     if problems:
         raise FieldError(*problems)
-    return _DO[data.action](data)
+    return partial(_DO[data.action](data), comment=data.comment, expected_version=data.expected_version)
 
 
 def _of_head(data: TransferActRequest) -> Iterator[tuple[str, str]]:
@@ -138,25 +138,7 @@ def _update(data: TransferActRequest) -> Do:
             )
             for line in data.lines
         ]
-    return lambda work, act, transfer_id: change_draft(
-        work,
-        act=act,
-        transfer_id=transfer_id,
-        changes=changes,
-        lines=lines,
-        comment=data.comment,
-        expected_version=data.expected_version,
-    )
-
-
-def _submit(data: TransferActRequest) -> Do:
-    return lambda work, act, transfer_id: submit(
-        work,
-        act=act,
-        transfer_id=transfer_id,
-        comment=data.comment,
-        expected_version=data.expected_version,
-    )
+    return partial(change_draft, changes=changes, lines=lines)
 
 
 def _pick(data: TransferActRequest) -> Do:
@@ -169,24 +151,7 @@ def _pick(data: TransferActRequest) -> Do:
         )
         for line in data.lines or ()
     ]
-    return lambda work, act, transfer_id: pick(
-        work,
-        act=act,
-        transfer_id=transfer_id,
-        lines=lines,
-        comment=data.comment,
-        expected_version=data.expected_version,
-    )
-
-
-def _ship(data: TransferActRequest) -> Do:
-    return lambda work, act, transfer_id: ship(
-        work,
-        act=act,
-        transfer_id=transfer_id,
-        comment=data.comment,
-        expected_version=data.expected_version,
-    )
+    return partial(pick, lines=lines)
 
 
 def _receive(data: TransferActRequest) -> Do:
@@ -201,14 +166,7 @@ def _receive(data: TransferActRequest) -> Do:
         )
         for line in data.lines or ()
     ]
-    return lambda work, act, transfer_id: receive(
-        work,
-        act=act,
-        transfer_id=transfer_id,
-        lines=lines,
-        comment=data.comment,
-        expected_version=data.expected_version,
-    )
+    return partial(receive, lines=lines)
 
 
 def _close(data: TransferActRequest) -> Do:
@@ -220,33 +178,16 @@ def _close(data: TransferActRequest) -> Do:
         missing.append(Missing(reason=data.discrepancy_reason, reason_code_id=data.reason_code_id))
     elif data.reason_code_id is not None:
         raise FieldError(("discrepancyReason", "is required beside reasonCodeId"))
-    return lambda work, act, transfer_id: close(
-        work,
-        act=act,
-        transfer_id=transfer_id,
-        missing=missing,
-        comment=data.comment,
-        expected_version=data.expected_version,
-    )
-
-
-def _cancel(data: TransferActRequest) -> Do:
-    return lambda work, act, transfer_id: cancel(
-        work,
-        act=act,
-        transfer_id=transfer_id,
-        comment=data.comment,
-        expected_version=data.expected_version,
-    )
+    return partial(close, missing=missing)
 
 
 _DO: dict[TransferAction, Callable[[TransferActRequest], Do]] = {
-    TransferAction.CANCEL: _cancel,
+    TransferAction.CANCEL: lambda _: cancel,
     TransferAction.CLOSE: _close,
     TransferAction.PICK: _pick,
     TransferAction.RECEIVE: _receive,
-    TransferAction.SHIP: _ship,
-    TransferAction.SUBMIT: _submit,
+    TransferAction.SHIP: lambda _: ship,
+    TransferAction.SUBMIT: lambda _: submit,
     TransferAction.UPDATE: _update,
 }
 

@@ -248,7 +248,7 @@ class TransferController(Controller):
 
         async def do(work: TransferUnit) -> TransferData:
             nonlocal moved
-            moved = await do_to(work, act, transfer_id)
+            moved = await do_to(work, act=act, transfer_id=transfer_id)
             return TransferData(data=moved)
 
         answer = await once(begin_transfers, act, do)
