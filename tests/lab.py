@@ -1,5 +1,6 @@
 """What tests are done with: real clusters, real databases, real servers, all gone afterwards."""
 
+import fcntl
 import json
 import os
 import shutil
@@ -209,9 +210,12 @@ def _listens(pid: int) -> bool:
 
 
 def _remove_clusters_of_dead_tests() -> None:
-    """A test run that was killed could not clean up; the next one does."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}[0-9]*-*"):
-        pid = int(folder.name.removeprefix(_PREFIX).split("-")[0])
-        if not psutil.pid_exists(pid) and folder.stat().st_uid == os.geteuid():
-            Server(folder / "data").destroy()
-            shutil.rmtree(folder)
+    """A test run that was killed could not clean up; the next one does, and of several at once the first."""
+    there = Path(tempfile.gettempdir())
+    with (there / f"{_PREFIX}cleaning-{os.geteuid()}").open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        for folder in there.glob(f"{_PREFIX}[0-9]*-*"):
+            pid = int(folder.name.removeprefix(_PREFIX).split("-")[0])
+            if not psutil.pid_exists(pid) and folder.stat().st_uid == os.geteuid():
+                Server(folder / "data").destroy()
+                shutil.rmtree(folder)
