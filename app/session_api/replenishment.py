@@ -186,7 +186,9 @@ class ReplenishmentController(Controller):
         permissions=Permission.REPLENISHMENT_WRITE,
         description="A trigger needs no right where the stock is: the transfer that it makes is submitted at once "
         "(and the stock reserved) for a caller with `transfers.write` there, and is a draft otherwise. The record "
-        "follows its transfer: TRANSFERRED when it is shipped, CLOSED when it is completed, CANCELED with it.",
+        "follows its transfer: TRANSFERRED when it is shipped, CLOSED when it is completed, CANCELED with it. One "
+        "that was ordered follows its supply: CLOSED when all of that has come, or it is lowered to what has; "
+        "CANCELED with it.",
         errors=[
             Reason.NOT_FOUND,
             Reason.LOCATION_DENIED,

@@ -156,7 +156,8 @@ class SupplyController(Controller):
         operation="changeSupply",
         summary="Change expected supply, or cancel it",
         permissions=Permission.INVENTORY_WRITE,
-        description="While it is open. Lowered to what has been received, it is closed.",
+        description="While it is open. Lowered to what has been received, it is closed. A replenishment record "
+        "that it was ordered for is closed or canceled with it.",
         errors=[
             Reason.NOT_FOUND,
             Reason.STALE_VERSION,

@@ -97,6 +97,10 @@ class SupplyWork(Protocol):
         self, type_: str, entity_type: str, entity_id: UUID, payload: object, *, locations: Sequence[UUID] = ()
     ) -> int: ...
 
+    async def supply_followed(self, supply_id: UUID, supply: SupplyFacts) -> None:
+        """Let the document that it was announced for take the step that follows from its end."""
+        ...
+
 
 class Arrived(msgspec.Struct, frozen=True, kw_only=True):
     """What a line of a receipt brings of a supply."""
@@ -141,7 +145,7 @@ async def change(
         after = msgspec.structs.replace(after, state=SupplyState.CANCELED)
     elif after.received and after.open == ZERO:
         after = msgspec.structs.replace(after, state=SupplyState.CLOSED)
-    return await changed(work, work.supplies, SUPPLY, stored, after, locations=[after.location_id])
+    return await _stored(work, stored, after)
 
 
 async def lock_all(work: SupplyWork, ids: Sequence[UUID]) -> dict[UUID, Stored[SupplyFacts]]:
@@ -180,7 +184,15 @@ async def receive(
         received = before.received + quantity
         state = SupplyState.CLOSED if received == before.quantity else SupplyState.OPEN
         after = msgspec.structs.replace(before, received=received, state=state)
-        await changed(work, work.supplies, SUPPLY, locked[id_], after, locations=[location_id])
+        await _stored(work, locked[id_], after)
+
+
+async def _stored(work: SupplyWork, stored: Stored[SupplyFacts], after: SupplyFacts) -> SupplyView:
+    """Every change of a supply comes by here, so that none of them ends one unseen."""
+    view = await changed(work, work.supplies, SUPPLY, stored, after, locations=[after.location_id])
+    if after.state is not SupplyState.OPEN:
+        await work.supply_followed(stored.id, after)
+    return view
 
 
 def _check(supply: SupplyFacts) -> None:

@@ -110,7 +110,7 @@ async def receive_goods(
     """Take goods in, all lines or none.
 
     Two round trips; where lots have to be made or supply was expected, that is done in one transaction with the
-    posting: four more, and four for each supply.
+    posting: four more, four for each supply, and six where one ends that a replenishment record has ordered.
 
     Raises:
         FieldError: a line may not come in, with all that speaks against all lines.

@@ -1,7 +1,7 @@
 """The life of a replenishment record, as one table.
 
-What is brought from another location follows its transfer: `dispatched`, `arrived` and `returned` are taken in the
-transaction that ships, completes or cancels the transfer, and by nobody else.
+What is brought from another location follows its transfer, what was ordered its supply: `dispatched`, `arrived`
+and `returned` are taken in the transaction that ships, completes or cancels it, and by nobody else.
 """
 
 from enum import StrEnum
@@ -37,22 +37,22 @@ class Action(StrEnum):
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
-    """A record as a caller, or its transfer, finds it."""
+    """A record as a caller, or what it follows, finds it."""
 
     caller: Caller
     location_id: UUID
     source: Source
     is_followed: bool = False
-    """It is its transfer that takes the step."""
+    """It is its transfer or its supply that takes the step."""
 
     def refusal(self, permission: Permission) -> DomainError | None:
         return None if self.is_followed else self.caller.refusal(permission, self.location_id)
 
 
-def _by_transfer(standing: Standing) -> DomainError | None:
+def _by_what_it_follows(standing: Standing) -> DomainError | None:
     if standing.is_followed:
         return None
-    return DomainError(Reason.INVALID_TRANSITION, "Its transfer decides this", allowedActions=[])
+    return DomainError(Reason.INVALID_TRANSITION, "Its transfer or its supply decides this", allowedActions=[])
 
 
 def _move(state: State, action: Action, *to: State) -> Move[State, Action, Standing]:
@@ -62,7 +62,7 @@ def _move(state: State, action: Action, *to: State) -> Move[State, Action, Stand
         action=action,
         to=to,
         permission=Permission.REPLENISHMENT_WRITE,
-        guards=(_by_transfer,) if follows else (),
+        guards=(_by_what_it_follows,) if follows else (),
     )
 
 
@@ -76,6 +76,8 @@ MOVES = (
     _move(State.TRIGGERED, Action.RETURNED, State.CANCELED),
     _move(State.TRANSFERRED, Action.ARRIVED, State.CLOSED),
     _move(State.TRANSFERRED, Action.RETURNED, State.CANCELED),
+    _move(State.ORDERED, Action.ARRIVED, State.CLOSED),
+    _move(State.ORDERED, Action.RETURNED, State.CANCELED),
     # What has not come is not expected any more.
     _move(State.TRANSFERRED, Action.CLOSE, State.CLOSED),
     _move(State.ORDERED, Action.CLOSE, State.CLOSED),

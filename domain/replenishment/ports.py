@@ -128,9 +128,14 @@ class OrderFacts(msgspec.Struct, frozen=True, kw_only=True):
     today: date
     due_on: date
 
+    @property
+    def follows(self) -> UUID | None:
+        """Its transfer or its supply."""
+        return self.transfer_id or self.supply_id
+
 
 class OrderStore(Protocol):
-    """Records in one transaction."""
+    """Records in one transaction: what one follows is locked before it, as by whoever acts on that."""
 
     async def add(self, id_: UUID, number: str, new: NewOrder) -> UUID | None:
         """None, or the one that is open for this product at this location already.
@@ -140,10 +145,18 @@ class OrderStore(Protocol):
         """
         ...
 
+    async def lock_followed(self, id_: UUID) -> UUID | None:
+        """The transfer or the supply of a record, if it has one by now."""
+        ...
+
     async def lock(self, id_: UUID) -> OrderFacts | None: ...
 
     async def of_transfer(self, transfer_id: UUID) -> UUID | None:
         """The record that a transfer was made for."""
+        ...
+
+    async def of_supply(self, supply_id: UUID, number: str) -> UUID | None:
+        """The record of this number, if it is what the supply was announced for."""
         ...
 
     async def move(
@@ -171,7 +184,7 @@ class RecordWork(TransferWork, SupplyWork, Protocol):
 
 
 class FollowWork(DocumentWork, Protocol):
-    """One transaction of a transfer, which its record follows."""
+    """One transaction of a transfer or a supply, which its record follows."""
 
     @property
     def orders(self) -> OrderStore: ...

@@ -16,7 +16,7 @@ from domain.access.model import Act, Caller, Permission
 from domain.availability.supplies import SupplyFacts, SupplyState, announce
 from domain.availability.supplies import change as change_supply
 from domain.documents import DocumentType, PastStep
-from domain.errors import DomainError, FieldError, Reason, not_found
+from domain.errors import ContentionError, DomainError, FieldError, Reason, not_found
 from domain.replenishment.flow import FLOW, Action, Standing, State
 from domain.replenishment.following import RECORD, told
 from domain.replenishment.formulas import rounded_down
@@ -136,8 +136,9 @@ async def close(
 ) -> Record:
     """It is done with; what a supplier has not brought is not expected any more."""
     order = await _opened(work, act, record_id, Action.CLOSE, expected_version)
-    await _forget_supply(work, act, order)
+    # Before what it follows, which leaves it as it is then.
     await work.orders.move(record_id, State.CLOSED)
+    await _forget_supply(work, act, order)
     await told(work, record_id, event="closed", action=Action.CLOSE, before=order, comment=comment)
     return await view(work, act, record_id)
 
@@ -147,11 +148,11 @@ async def cancel(
 ) -> Record:
     """It is not wanted any more, nor is its transfer or its supply."""
     order = await _opened(work, act, record_id, Action.CANCEL, expected_version)
-    await _forget_supply(work, act, order)
     await work.orders.move(record_id, State.CANCELED)
-    await told(work, record_id, event="canceled", action=Action.CANCEL, before=order, comment=comment)
+    await _forget_supply(work, act, order)
     if order.state is State.TRIGGERED and order.transfer_id is not None:
         await cancel_transfer(work, act=act, transfer_id=order.transfer_id, comment=comment, is_sourced=True)
+    await told(work, record_id, event="canceled", action=Action.CANCEL, before=order, comment=comment)
     return await view(work, act, record_id)
 
 
@@ -170,6 +171,7 @@ def _may_move(caller: Caller, location_id: UUID) -> bool:
 async def _opened(
     work: RecordWork, act: Act, record_id: UUID, action: Action, expected_version: int | None
 ) -> OrderFacts:
+    followed = await work.orders.lock_followed(record_id)
     order = await work.orders.lock(record_id)
     if order is None:
         raise not_found(RECORD)
@@ -184,6 +186,9 @@ async def _opened(
     FLOW.require(
         order.state, action, Standing(caller=act.caller, location_id=order.location_id, source=order.source)
     )
+    if order.follows != followed:
+        # It has been triggered in between. What was made then must not be locked after the record: once more.
+        raise ContentionError(Reason.UNAVAILABLE, "The replenishment has just been triggered", retryAfter=1)
     return order
 
 

@@ -1,4 +1,4 @@
-"""The unit of work of a transfer, as the replenishment record that follows it sees it."""
+"""The unit of work of a transfer or a supply, as the replenishment record that follows it sees it."""
 
 from domain.access.model import Act
 from infra.db.pool import Driver

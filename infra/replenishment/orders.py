@@ -35,6 +35,17 @@ OPEN = """
     SELECT id FROM replenishment_orders
     WHERE tenant_id = $1 AND location_id = $2 AND product_id = $3 AND state IN ('OPEN', 'TRIGGERED')
 """
+# A transfer as transfers lock it themselves, a supply likewise: what is locked again later is not locked harder.
+LOCK_FOLLOWED = """
+    WITH o AS MATERIALIZED (
+        SELECT transfer_id, supply_id FROM replenishment_orders WHERE tenant_id = $1 AND id = $2
+    ), t AS MATERIALIZED (
+        SELECT x.id FROM transfers x WHERE x.tenant_id = $1 AND x.id = (SELECT o.transfer_id FROM o) FOR UPDATE
+    ), s AS MATERIALIZED (
+        SELECT x.id FROM supplies x WHERE x.tenant_id = $1 AND x.id = (SELECT o.supply_id FROM o) FOR NO KEY UPDATE
+    )
+    SELECT coalesce((SELECT t.id FROM t), (SELECT s.id FROM s))
+"""
 LOCK = f"""
     SELECT o.id, o.number, o.product_id, o.location_id, o.quantity, o.state, o.source, o.source_location_id,
         o.transfer_id, o.supply_id, o.version, l.today,
@@ -78,6 +89,8 @@ ONE = _SHOWN.format(
 )
 OWN = _SHOWN.format(rows="(SELECT * FROM replenishment_orders y WHERE y.tenant_id = $1 AND y.id = $3)")
 OF_TRANSFER = "SELECT id FROM replenishment_orders WHERE tenant_id = $1 AND transfer_id = $2"
+# By its number, which has an index.
+OF_SUPPLY = "SELECT id FROM replenishment_orders WHERE tenant_id = $1 AND number = $3 AND supply_id = $2"
 _FILTERS = {
     "state": "x.state = ${n}",
     "location_id": "x.location_id = ${n}",
@@ -127,6 +140,10 @@ class SqlOrderStore:
         known: UUID | None = await self._driver.fetchval(OPEN, self._tenant, new.location_id, new.product_id)
         return known or id_
 
+    async def lock_followed(self, id_: UUID) -> UUID | None:
+        followed: UUID | None = await self._driver.fetchval(LOCK_FOLLOWED, self._tenant, id_)
+        return followed
+
     async def lock(self, id_: UUID) -> OrderFacts | None:
         row = await self._driver.fetchrow(LOCK, self._tenant, id_)
         if row is None:
@@ -135,6 +152,10 @@ class SqlOrderStore:
 
     async def of_transfer(self, transfer_id: UUID) -> UUID | None:
         id_: UUID | None = await self._driver.fetchval(OF_TRANSFER, self._tenant, transfer_id)
+        return id_
+
+    async def of_supply(self, supply_id: UUID, number: str) -> UUID | None:
+        id_: UUID | None = await self._driver.fetchval(OF_SUPPLY, self._tenant, supply_id, number)
         return id_
 
     async def move(

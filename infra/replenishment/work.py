@@ -4,12 +4,10 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from domain.access.model import Act, Scope
-from domain.availability.supplies import SupplyFacts, SupplyView
 from domain.documents import DocumentType, PastStep
 from domain.replenishment.model import Found, Surplus
 from domain.replenishment.ports import FactsWanted
-from infra.availability.supplies import SUPPLIES
-from infra.catalog.repository import SqlRecords
+from infra.availability.supplies import SupplySqlWork
 from infra.db.pool import Driver
 from infra.documents.work import history
 from infra.replenishment.facts import read_facts, read_surplus
@@ -17,13 +15,12 @@ from infra.replenishment.orders import SqlOrderStore
 from infra.transfers.work import TransferSqlWork
 
 
-class ReplenishmentSqlWork(TransferSqlWork):
+class ReplenishmentSqlWork(SupplySqlWork, TransferSqlWork):
     """The `RecordWork` port."""
 
     def __init__(self, driver: Driver, act: Act) -> None:
         super().__init__(driver, act)
         self.orders = SqlOrderStore(driver, act)
-        self.supplies: SqlRecords[SupplyFacts, SupplyView] = SqlRecords(SUPPLIES, driver, act.tenant_id)
 
     async def facts(self, wanted: FactsWanted) -> Found | None:
         return await read_facts(self.driver, wanted)

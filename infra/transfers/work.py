@@ -9,7 +9,7 @@ from domain.access.model import Act
 from domain.catalog.model import Mixing
 from domain.documents import DocumentType
 from domain.ledger.model import Direction
-from domain.replenishment.following import follow
+from domain.replenishment.following import follow_transfer
 from domain.transfers.model import (
     LineWanted,
     NewTransfer,
@@ -270,4 +270,4 @@ class TransferSqlWork(RaisesTasks, DocumentSqlWork):
     async def followed(self, transfer: Transfer) -> None:
         if transfer.source_type == DocumentType.REPLENISHMENT:
             following = FollowSqlWork(self.driver, self.act)
-            await follow(following, transfer_id=transfer.id, transfer_state=transfer.state)
+            await follow_transfer(following, transfer_id=transfer.id, state=transfer.state)

@@ -11,12 +11,15 @@ import msgspec
 import pytest
 
 from domain.access.model import Permission
+from domain.availability.supplies import SupplyFacts, announce
 from domain.ledger.counting_whole import CountedLine, WholeCount, record_count
 from domain.ledger.issuing import Issue, IssueLine, Purpose, issue_stock
 from domain.ledger.lot_correction import LotMove, move_to_right_lot
 from domain.ledger.model import Kind
 from domain.ledger.receiving import Goods, GoodsLine, receive_goods
 from domain.ledger.reversing import reverse_posting
+from domain.replenishment.model import Source
+from domain.replenishment.records import NewRecord, create_record, trigger
 from infra.availability.supplies import ReceivingSqlWork
 from infra.db.pool import Database
 from infra.db.work import beginning
@@ -24,6 +27,7 @@ from infra.ledger import candidates, counts, goods, lot_moves, originals
 from infra.ledger.answers import SqlAnswers
 from infra.ledger.counts import CountSqlWork
 from infra.ledger.grouping import GroupedLedger
+from infra.replenishment.work import ReplenishmentSqlWork
 from tests.e2e.ledger_writes.site import Site
 from tests.lab import DatabaseUrls
 from tests.plans.stock import Stock, make_stock
@@ -131,6 +135,38 @@ async def test_a_new_lot_adds_one_transaction_of_five(database: Database, site: 
 
     # read; BEGIN, who acts, the lots, post, COMMIT
     assert len(sent) == 6, sent
+
+
+async def test_a_supply_adds_four_to_the_transaction_and_a_record_costs_only_what_is_ordered_for_one(
+    database: Database, site: Site
+) -> None:
+    desk = Desk(database)
+    act, planner = site.act(WRITE), site.act(Permission.REPLENISHMENT_WRITE)
+    facts = SupplyFacts(
+        product_id=site.ids["BOLT"], location_id=site.ids["DC"], quantity=Decimal(5), due_on=site.day(3)
+    )
+    async with beginning(database, ReceivingSqlWork)(act) as work:
+        alone = (await announce(work, act=act, supply=facts)).id
+    new = NewRecord(
+        product_id=site.ids["BOLT"], location_id=site.ids["DC"], quantity=Decimal(10), source=Source.SUPPLIER
+    )
+    async with beginning(database, ReplenishmentSqlWork)(planner) as planned:
+        made = await create_record(planned, act=planner, new=new)
+        record = await trigger(planned, act=planner, record_id=made.id, comment=None, expected_version=None)
+
+    counts = []
+    for supply_id in (alone, record.supply_id, record.supply_id):
+        goods = some_goods(site, "BOLT")
+        goods = msgspec.structs.replace(
+            goods, lines=[msgspec.structs.replace(goods.lines[0], supply_id=supply_id)]
+        )
+        async with desk.counted(site) as sent:
+            await receive_goods(desk.goods_reads, desk.answers, desk.ledger, desk.begin_lots, act=act, goods=goods)
+        counts.append(len(sent))
+
+    # read; BEGIN, who acts, lock, post, store, view, event, COMMIT. That ends one of them; the first part of the
+    # other ends none; the rest of it has the record found, locked, moved, seen, its step and its event written.
+    assert counts == [9, 9, 9 + 6]
 
 
 async def test_a_reversal_and_a_lot_correction_are_two_statements_each(database: Database, site: Site) -> None:

@@ -21,6 +21,8 @@ NEXT: dict[tuple[State, Action], set[State]] = {
     (State.TRANSFERRED, Action.ARRIVED): {State.CLOSED},
     (State.TRANSFERRED, Action.RETURNED): {State.CANCELED},
     (State.TRANSFERRED, Action.CLOSE): {State.CLOSED},
+    (State.ORDERED, Action.ARRIVED): {State.CLOSED},
+    (State.ORDERED, Action.RETURNED): {State.CANCELED},
     (State.ORDERED, Action.CLOSE): {State.CLOSED},
     (State.ORDERED, Action.CANCEL): {State.CANCELED},
 }
@@ -62,7 +64,7 @@ def test_a_move_is_in_the_table_or_it_is_refused(state: State, action: Action) -
 
 
 @pytest.mark.parametrize("state", State)
-def test_nobody_takes_the_steps_of_its_transfer(state: State) -> None:
+def test_nobody_takes_the_steps_of_what_it_follows(state: State) -> None:
     planner = standing(a_caller(Permission.REPLENISHMENT_WRITE))
 
     assert not FOLLOWED & set(FLOW.allowed(state, planner))
