@@ -70,7 +70,7 @@ def run(*, type_: str, tenant: str) -> None:
     """Ask for a job of TYPE now, whether its turn has come or not; a worker that runs takes it up.
 
     TYPE is one of reservation-sweep, request-escalation, stocklist-generation, backorder-allocation,
-    expiry-marking, ledger-verify and abc-run.
+    expiry-marking, ledger-verify, abc-run and housekeeping.
     """
     main, settings = composition(), load_settings()
     with open_database(main, settings) as (_, named):

@@ -65,7 +65,8 @@ class ImportController(Controller):
         description="As CSV: the input as it was sent (`inventory_untouched.csv`), the rows as they were read and "
         "what was decided of each (`inventory_staging.csv`), the records that were written "
         "(`inventory_final.csv`), and the rejected rows with their reasons (`inventory_errors.csv`). But for the "
-        "first, a text that a spreadsheet would take for a formula has an apostrophe in front.",
+        "first, a text that a spreadsheet would take for a formula has an apostrophe in front. They are kept for "
+        "`jobRetentionDays`.",
         media_type=MEDIA_TYPE,
     )
     async def file(
@@ -78,6 +79,8 @@ class ImportController(Controller):
     ) -> Response[Any]:
         found = await _seen(import_reads, act, job_log_id)
         kind = _KINDS.get(file_name)
+        if kind is not None and kind not in found.files and not found.is_kept:
+            raise DomainError(Reason.NOT_FOUND, "The files of this import are no longer kept", name=file_name)
         if kind is None or kind not in found.files:
             raise not_found("file", name=file_name[:200])
         if kind is FileKind.INPUT:
@@ -105,7 +108,8 @@ class ImportController(Controller):
         ],
         surface=Surface.IMPORT,
         description="All of it, as one group in the ledger, while nothing depends on it: where a record has "
-        "changed since, nothing is taken back and the records in the way are told.",
+        "changed since, nothing is taken back and the records in the way are told. After `jobRetentionDays` "
+        "its rows are no longer kept, and it cannot be undone any more.",
     )
     async def undo(
         self,

@@ -89,6 +89,7 @@ class ChangeSettings(Body, frozen=True, kw_only=True):
     expiry_warning_days: WarningDays | UnsetType | None = UNSET
     lot_control: bool | UnsetType | None = UNSET
     audit_retention_days: RetentionDays | UnsetType | None = UNSET
+    job_retention_days: RetentionDays | UnsetType | None = UNSET
     default_time_zone: Text64 | UnsetType | None = UNSET
     expected_version: Version | None = None
 

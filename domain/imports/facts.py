@@ -126,6 +126,8 @@ class Undoable(msgspec.Struct, frozen=True, kw_only=True):
     is_applied: bool
     is_dry_run: bool
     undone_at: datetime | None
+    is_kept: bool
+    """Whether what it did row by row is still known."""
     posting_id: UUID | None
     actor_id: UUID
 

@@ -244,5 +244,7 @@ class ImportStatus(msgspec.Struct, frozen=True, kw_only=True):
     failed: int | None = None
     dry_run: bool = False
     undone_at: datetime | None = None
+    is_kept: bool = True
+    """Whether its rows and files are still there; some time after its end only this summary is."""
     can_undo: bool = False
-    """Applied, and not undone: whether something depends on it is told when it is tried."""
+    """Applied, kept and not undone: whether something depends on it is told when it is tried."""

@@ -66,6 +66,9 @@ def _require_applied(found: Undoable, job_id: UUID) -> None:
         raise _not_now(job_id, "DRY_RUN", "This was a dry run: there is nothing to take back")
     if not found.is_applied:
         raise _not_now(job_id, "FAILED", "This import has changed nothing: there is nothing to take back")
+    if not found.is_kept:
+        message = "What this import changed is no longer kept, so it cannot be undone; import what should be there"
+        raise _not_now(job_id, "NO_LONGER_KEPT", message)
 
 
 def _not_now(job_id: UUID, state: str, message: str) -> DomainError:

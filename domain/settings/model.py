@@ -76,6 +76,8 @@ class TenantSettings(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     lot_control: bool = True
     """Whether stock of products under lot control must name its lot. Off: it may, and need not."""
     audit_retention_days: RetentionDays = 3650
+    job_retention_days: RetentionDays = 90
+    """For how long ended jobs, the rows and files of imports and what webhooks could not deliver are kept."""
     default_time_zone: str = "UTC"
     """Where a location is whose time zone nobody names."""
 

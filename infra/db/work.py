@@ -9,7 +9,7 @@ from uuid import UUID
 import asyncpg
 
 from domain.access.model import Act, Caller
-from domain.errors import DomainError, Reason
+from domain.errors import ContentionError, DomainError, Reason
 from domain.jobs.model import ATTEMPTS_MAX, Job
 from domain.ledger.model import Posted, Posting
 from domain.values import exact_json, new_id
@@ -75,7 +75,8 @@ class SqlWork:
         if claimed:
             return None
         row = await self.driver.fetchrow(STORED, *key)
-        assert row is not None, "keys are kept longer than any request runs"
+        if row is None:
+            raise ContentionError(Reason.UNAVAILABLE, "This Idempotency-Key ended at this moment", retryAfter=1)
         if row["fingerprint"] != act.idempotency.fingerprint:
             raise DomainError(
                 Reason.IDEMPOTENCY_KEY_REUSED, "This Idempotency-Key was used for a different request"

@@ -21,7 +21,7 @@ STATUS = """
         j.current_step, coalesce(j.started_at, i.created_at) AS started_at,
         CASE WHEN j.id IS NULL THEN i.created_at ELSE j.completed_at END AS completed_at,
         i.is_applied, i.is_dry_run, i.message, i.total, i.created, i.updated, i.unchanged, i.deleted, i.failed,
-        i.undone_at, f.job_id IS NOT NULL AS has_input
+        i.undone_at, coalesce(i.kept, 'WHOLE') = 'WHOLE' AS is_kept, f.job_id IS NOT NULL AS has_input
     FROM (SELECT 1) one
     LEFT JOIN LATERAL (
         SELECT * FROM jobs x
@@ -107,9 +107,9 @@ def _cell(row: Any, column: str) -> object:
 def _status(job_id: UUID, row: Any) -> ImportStatus:
     files = {
         FileKind.INPUT: row["has_input"],
-        FileKind.STAGING: row["total"] is not None,
-        FileKind.OUTPUT: bool(row["is_applied"]),
-        FileKind.ERRORS: bool(row["failed"]),
+        FileKind.STAGING: row["is_kept"] and row["total"] is not None,
+        FileKind.OUTPUT: row["is_kept"] and bool(row["is_applied"]),
+        FileKind.ERRORS: row["is_kept"] and bool(row["failed"]),
     }
     return ImportStatus(
         job_id=job_id,
@@ -132,5 +132,6 @@ def _status(job_id: UUID, row: Any) -> ImportStatus:
         failed=row["failed"],
         dry_run=bool(row["is_dry_run"]),
         undone_at=row["undone_at"],
-        can_undo=bool(row["is_applied"]) and row["undone_at"] is None,
+        is_kept=row["is_kept"],
+        can_undo=row["is_kept"] and bool(row["is_applied"]) and row["undone_at"] is None,
     )

@@ -155,7 +155,8 @@ PATIENCE = f"""
         set_config('idle_in_transaction_session_timeout', '{PATIENCE_SECONDS}s', true)
 """
 TO_UNDO = """
-    SELECT i.type, i.description, i.is_applied, i.is_dry_run, i.undone_at, i.posting_id, i.actor_id
+    SELECT i.type, i.description, i.is_applied, i.is_dry_run, i.undone_at, i.kept = 'WHOLE' AS is_kept,
+        i.posting_id, i.actor_id
     FROM imports i WHERE i.tenant_id = $1 AND i.job_id = $2 FOR NO KEY UPDATE
 """
 # A posting's movements stand at consecutive positions.

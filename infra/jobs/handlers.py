@@ -25,6 +25,7 @@ from infra.counting.plans import PlanSqlWork
 from infra.db.pool import Database
 from infra.db.work import SqlWork, beginning, who_acts
 from infra.expiry.disposal import DisposalSqlWork
+from infra.jobs.housekeeping import keep_house
 from infra.jobs.regular import EXPIRED, LAPSED, OVERDUE, WAITED_FOR
 from infra.ledger.verify import verify
 from infra.settings.repository import SqlSettingsReader
@@ -59,6 +60,7 @@ def system_handlers(database: Database, policy: Policy) -> Mapping[str, JobHandl
         "expiry-marking": partial(_mark, database),
         "ledger-verify": partial(_verify, database),
         "abc-run": partial(_classify, database),
+        "housekeeping": partial(keep_house, database),
     }
 
 

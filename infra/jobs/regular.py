@@ -9,6 +9,7 @@ from datetime import datetime, time, timedelta
 import msgspec
 
 from domain.access.model import Permission
+from infra.jobs.housekeeping import IS_LITTERED
 
 LAPSED = """
     SELECT DISTINCT product_id, location_id FROM reservations
@@ -124,6 +125,12 @@ REGULAR: tuple[Regular, ...] = (
         description="Classify what moved at each location",
         permission=Permission.INVENTORY_CYCLECOUNT,
         weekday=6,
+    ),
+    Regular(
+        type="housekeeping",
+        description="Remove what is no longer kept",
+        permission=Permission.ADMIN_SETTINGS,
+        is_due=IS_LITTERED,
     ),
 )
 

@@ -11,7 +11,7 @@ import msgspec
 from asyncpg import Record
 
 from domain.access.model import Act
-from domain.errors import DomainError, Reason
+from domain.errors import ContentionError, DomainError, Reason
 from domain.ledger.model import Posted
 from domain.ledger.places import Place, Recorded
 from domain.values import exact_json
@@ -107,7 +107,8 @@ class SqlAnswers:
             row = await driver.fetchrow(FIND, *key_of(act))
         assert row is not None
         before = answered(act, row)
-        assert before is not None
+        if before is None:
+            raise ContentionError(Reason.UNAVAILABLE, "This Idempotency-Key ended at this moment", retryAfter=1)
         return before
 
     async def _places(self, tenant_id: UUID, line_ids: Collection[UUID]) -> Mapping[UUID, Place]:

@@ -13,6 +13,12 @@ EXPIRY_WARNING = f"""coalesce(
 )"""  # noqa: S608 - a constant
 """From how many days before its expiry on stock is warned of, where its product does not say."""
 
+JOB_RETENTION = f"""coalesce(
+    (SELECT (own.settings ->> 'jobRetentionDays')::int FROM tenants own WHERE own.id = $1),
+    {DEFAULTS.job_retention_days}
+)"""  # noqa: S608 - a constant
+"""For how many days what background work leaves behind is kept."""
+
 LOT_POLICY = f"""jsonb_build_object('product_id', p.id, 'sku', p.sku, 'is_lot_controlled', p.is_lot_controlled,
     'is_lot_demanded', {LOTS_DEMANDED}, 'is_expiry_required', p.is_expiry_required,
     'is_regulated', p.is_regulated, 'shelf_life_days', p.shelf_life_days,

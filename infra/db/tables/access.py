@@ -103,6 +103,7 @@ sessions = tenant_table(
     UniqueConstraint("tenant_id", "token_hash"),
     Index("ix_sessions_token_hash", "token_hash"),
     Index("ix_sessions_tenant_id_user_id", "tenant_id", "user_id"),
+    Index("ix_sessions_tenant_id_expires_at", "tenant_id", "expires_at"),
 )
 api_keys = tenant_table(
     "api_keys",

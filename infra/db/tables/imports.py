@@ -55,6 +55,7 @@ imports = tenant_table(
     Column("undone_at", TIMESTAMP),
     reference("undo_posting_id", optional=True),
     Column("created_at", TIMESTAMP, nullable=False, server_default=text("clock_timestamp()")),
+    *one_of("kept", "WHOLE", "GOING", "SUMMARY", default="WHOLE"),
     CheckConstraint("NOT (is_applied AND is_dry_run)", name="applied_in_earnest"),
     CheckConstraint("undone_at IS NULL OR is_applied", name="undone_was_applied"),
     ForeignKeyConstraint(
@@ -65,6 +66,7 @@ imports = tenant_table(
     ),
     within_tenant("undo_posting_id", to="postings"),
     Index("ix_imports_tenant_id_actor_id_job_id", "tenant_id", "actor_id", "job_id"),
+    Index("ix_imports_kept", "tenant_id", "created_at", postgresql_where=text("kept <> 'SUMMARY'")),
     key=("job_id",),
 )
 import_rows = tenant_table(
@@ -103,6 +105,7 @@ import_files = tenant_table(
     CheckConstraint("length(content) <= 10485760", name="content_bounded"),
     Column("created_at", TIMESTAMP, nullable=False, server_default=text("now()")),
     of_tenant(),
+    Index("ix_import_files_tenant_id_created_at", "tenant_id", "created_at"),
     key=("job_id",),
 )
 Index("ix_bins_tenant_id_name_id", bins.c.tenant_id, bins.c.name, bins.c.id)

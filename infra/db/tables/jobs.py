@@ -53,6 +53,7 @@ jobs = tenant_table(
     Index("ix_jobs_tenant_id_created_by_id", "tenant_id", "created_by", "id"),
     Index("ix_jobs_tenant_id_state_id", "tenant_id", "state", "id"),
     Index("ix_jobs_tenant_id_type_id", "tenant_id", "type", "id"),
+    Index("ix_jobs_ended", "tenant_id", "completed_at", postgresql_where=text("completed_at IS NOT NULL")),
     Index("ix_jobs_dead", "tenant_id", "id", postgresql_where=text("is_dead")),
     Index(
         "ix_jobs_live",

@@ -1,6 +1,6 @@
 """Webhooks, their secrets, how far each has come, and what was delivered or was not."""
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Integer, Text, UniqueConstraint, Uuid, text
+from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Integer, Text, UniqueConstraint, Uuid, text
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from infra.db.tables.base import (
@@ -86,6 +86,7 @@ webhook_deliveries = tenant_table(
     Column("updated_at", TIMESTAMP, nullable=False, server_default=_NOW),
     UniqueConstraint("tenant_id", "id"),
     within_tenant("webhook_id", to="webhooks"),
+    Index("ix_webhook_deliveries_dead", "tenant_id", "updated_at", postgresql_where=text("state = 'DEAD'")),
     key=("webhook_id", "position"),
 )
 webhook_attempts = tenant_table(

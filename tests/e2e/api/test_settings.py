@@ -70,7 +70,7 @@ async def test_settings_are_as_by_default_until_somebody_changes_them(office: Of
     after = await office.set(rootCauseThreshold=2.5, auditRetentionDays=400, expectedVersion=before["version"])
 
     assert (before["rootCauseThreshold"], before["auditRetentionDays"], before["lotControl"]) == (None, 3650, True)
-    assert before["expiryWarningDays"] == 30
+    assert (before["expiryWarningDays"], before["jobRetentionDays"]) == (30, 90)
     assert after == {
         **before,
         "rootCauseThreshold": 2.5,
@@ -102,6 +102,7 @@ async def test_who_has_not_seen_the_latest_change_is_refused(office: Office) -> 
         ({"approvalTiers": [{"above": 5}, {"above": 5}]}, "approvalTiers[1].above"),
         ({"approvalTiers": [{"above": 5, "approvals": 2}, {"above": 9}]}, "approvalTiers[1].approvals"),
         ({"auditRetentionDays": 29}, "auditRetentionDays"),
+        ({"jobRetentionDays": 29}, "jobRetentionDays"),
         ({"defaultTimeZone": "Mars/Olympus"}, "defaultTimeZone"),
         ({"lotControl": "off"}, "lotControl"),
         ({"expectedVersion": 1}, ""),

@@ -1,5 +1,6 @@
 """The published requests, as a client sends them, and their answers."""
 
+import asyncio
 import json
 from decimal import Decimal
 from http import HTTPStatus
@@ -9,16 +10,19 @@ import asyncpg
 import httpx
 import pytest
 
+from infra.jobs.operating import run_job
 from tests.e2e.api.company import PASSWORD, Company
 from tests.e2e.import_api.programs import (
     ALL,
     CONTINUE,
     EXACT,
+    PATIENCE,
     Program,
     csv_of,
     finished,
     message_of,
 )
+from tests.lab import DatabaseUrls
 
 type Connection = asyncpg.Connection[Any]
 
@@ -336,6 +340,35 @@ async def test_an_import_that_others_have_gone_on_from_is_not_taken_back_and_tol
     (told,) = blocked.json()["errors"]
     assert fresh.company.facts["itemName"] in told["message"]
     assert "2025-07-04" in told["message"]
+
+
+async def test_an_import_that_is_no_longer_kept_says_so_instead_of_its_files_and_of_being_undone(
+    admin: Connection, urls: DatabaseUrls, fresh: Program
+) -> None:
+    job = fresh.process(fresh.record(5)).json()["content"]
+    status = job["job_status_link"].partition("/api/v1/")[2]
+    path = status.replace("status/", "")
+    files = fresh.get(status).json()["content"]["files"]
+    aged = "UPDATE {} = now() - interval '91 days' WHERE {} = $1::text::uuid"
+    await admin.execute(aged.format("imports SET created_at", "job_id"), path.removeprefix("imports/"))
+    await admin.execute(aged.format("jobs SET completed_at", "id"), path.removeprefix("imports/"))
+
+    id_ = await run_job(urls.app_url, urls.admin_url, tenant=fresh.company.slug, type_="housekeeping")
+    async with asyncio.timeout(PATIENCE):
+        while await admin.fetchval("SELECT completed_at FROM jobs WHERE id = $1", id_) is None:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    left = fresh.get(status)
+    file, undone = fresh.get(f"{path}/files/inventory_staging.csv"), fresh.post(f"{path}/undo")
+
+    assert files["staging"]
+    assert (left.status_code, left.json()["content"]["status"]) == (HTTPStatus.OK, "completed")
+    assert not any(left.json()["content"]["files"].values())
+    assert (file.status_code, message_of(file)) == (
+        HTTPStatus.NOT_FOUND,
+        "The files of this import are no longer kept",
+    )
+    assert undone.status_code == HTTPStatus.CONFLICT
+    assert "no longer kept" in message_of(undone)
 
 
 def test_what_is_not_there_is_404_for_every_address(program: Program) -> None:
