@@ -101,7 +101,8 @@ class JobController(Controller):
         summary="List background jobs",
         permissions=Permission.INVENTORY_READ,
         description="The newest first: the caller's own; with `admin.settings` at all locations, everybody's and "
-        "those of the tenant's schedule. `dead=true` is the list of what was given up and waits for a retry.",
+        "those of the tenant's schedule. `dead=true` is the list of what was given up and waits for a retry. "
+        "What has ended is kept for the setting `jobRetentionDays`.",
         query={"dead": True, "limit": 10},
     )
     async def browse(

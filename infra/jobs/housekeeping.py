@@ -1,8 +1,8 @@
 """What background work leaves behind, and removing it once it is no longer kept.
 
 Ended jobs (the dead among them), what imports keep row by row, and what webhooks could not deliver or have logged
-are kept for the tenant's setting `jobRetentionDays`; answers to repeated requests for a week, and sessions for a
-quarter of a year after their end. An import's summary stays, as its posting does. The database itself lets nothing
+are kept for the tenant's setting `jobRetentionDays`; answers to repeated requests for thirty days, and sessions
+for ninety after their end. An import's summary stays, as its posting does. The database itself lets nothing
 go that has not ended (migrations/sql/0018_housekeeping.sql).
 
 Each part is a transaction of its own, finds what is old by an index, and is harmless when it is done twice.
@@ -23,8 +23,8 @@ AT_ONCE = 2_000
 FILES_AT_ONCE = 20
 """Of files, each of which may be large."""
 IMPORTS_AT_ONCE = 100
-KEYS_KEPT = "7 days"
-"""At least a day is promised, which the database sees to; who was away for a holiday may still repeat."""
+KEYS_KEPT = "30 days"
+"""As the API's document says (app/http/openapi.py)."""
 SESSIONS_KEPT = "90 days"
 """As tokens are: long enough to look into what somebody did; the audit trail knows it for longer."""
 

@@ -23,7 +23,7 @@ CREATE POLICY what_ended_long_ago ON sessions AS RESTRICTIVE FOR DELETE TO store
 CREATE POLICY what_is_old ON import_files AS RESTRICTIVE FOR DELETE TO storekeeper_app
     USING (created_at < now() - interval '30 days');
 CREATE POLICY what_is_old ON idempotency_keys AS RESTRICTIVE FOR DELETE TO storekeeper_app
-    USING (created_at < now() - interval '24 hours');
+    USING (created_at < now() - interval '30 days');
 
 -- That they are gone is no change worth a record: the trail keeps for longer who asked for a job and who logged in.
 DROP TRIGGER changes_are_audited ON jobs;

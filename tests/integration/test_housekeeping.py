@@ -177,7 +177,7 @@ async def test_what_is_old_goes_and_nobody_elses(house: House, shop: Shop, datab
 async def test_what_is_younger_stays(house: House) -> None:
     await house.aged(KEPT - 1)
     await house.admin.execute(
-        "UPDATE idempotency_keys SET created_at = now() - interval '6 days' WHERE tenant_id = $1", house.tenant_id
+        "UPDATE idempotency_keys SET created_at = now() - interval '29 days' WHERE tenant_id = $1", house.tenant_id
     )
     before = await house.kept()
 
@@ -223,7 +223,7 @@ async def test_a_job_that_somebody_is_at_stays(bare: House) -> None:
 async def test_the_database_lets_nothing_go_that_has_not_ended(house: House, database: Database) -> None:
     live, old_one = await house.a_job(4_000, "RUNNING"), await house.a_job(31)
     await house.admin.execute(
-        "UPDATE idempotency_keys SET created_at = now() - interval '23 hours' WHERE tenant_id = $1",
+        "UPDATE idempotency_keys SET created_at = now() - interval '29 days' WHERE tenant_id = $1",
         house.tenant_id,
     )
     before = await house.kept()
@@ -253,7 +253,7 @@ async def test_very_many_go_a_part_at_a_time(bare: House) -> None:
     await bare.admin.execute(
         """
         INSERT INTO idempotency_keys (tenant_id, principal_id, operation, key, fingerprint, created_at)
-        SELECT $1, $1, 'op', n::text, '', now() - interval '8 days' FROM generate_series(1, $2::int) n
+        SELECT $1, $1, 'op', n::text, '', now() - interval '31 days' FROM generate_series(1, $2::int) n
         """,
         bare.tenant_id,
         2 * AT_ONCE + 1,
