@@ -46,6 +46,8 @@ def check_layout(layout: Layout) -> None:
         return
     if not layout.field_mappings:
         raise _refused("field_mappings", MAPPINGS_REQUIRED)
+    if len({header.strip() for header in layout.field_mappings}) < len(layout.field_mappings):
+        raise _refused("field_mappings", "A header is mapped twice")  # blanks around it are no difference
     targets = list(layout.field_mappings.values())
     unknown = [target for target in targets if target not in COLUMNS]
     if unknown:

@@ -98,6 +98,7 @@ def test_columns_are_found_by_mapping_and_the_others_are_ignored() -> None:
         ({"Wine": "wine_name"}, "Invalid mapping target"),
         ({"Wine": "item_name"}, "Nothing is mapped to bin_name"),
         ({"a": "item_name", "b": "item_name"}, "Several headers are mapped to item_name"),
+        ({"Wine": "item_name", "Wine ": "bin_name"}, "A header is mapped twice"),
         ({name.upper(): name for name in COLUMNS}, "The file has no header 'ITEM_NAME'"),
     ],
 )
