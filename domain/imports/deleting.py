@@ -1,6 +1,7 @@
 """Batch delete: records go, and their stock with them."""
 
-from collections.abc import Iterable, Iterator, Sequence
+import asyncio
+from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -10,7 +11,7 @@ import msgspec
 from domain.access.model import Act, Permission
 from domain.errors import FieldError
 from domain.imports.applying import SOURCE, apply, entry_of
-from domain.imports.facts import Place, ScopeLine
+from domain.imports.facts import Place, ScopeLine, Standing
 from domain.imports.judging import FROZEN, Book, Judgement, books_of, told
 from domain.imports.layers import ZERO
 from domain.imports.model import (
@@ -63,7 +64,31 @@ async def batch_delete(
         raise FieldError(("rows", "name at least one row, or at least one filter: nothing deletes everything"))
     if len(lines) >= MANY:
         await work.be_patient()
-    books = books_of([], await work.lock([line.line_id for line in lines]))
+    standing = await work.lock([line.line_id for line in lines])
+
+    def judge() -> tuple[Judgement, Sequence[Refusal]]:
+        return _judged(act, lines, standing, rows, filters, force=force)
+
+    # Of much stock it takes seconds, in which others are answered.
+    judgement, refusals = await asyncio.to_thread(judge) if len(lines) >= MANY else judge()
+    asked: dict[str, Any] = {
+        "rows": msgspec.to_builtins(rows),
+        "filters": msgspec.to_builtins(filters),
+        "force": force,
+    }
+    return await _delete(work, act, job_id, judgement, refusals=refusals, asked=asked)
+
+
+def _judged(
+    act: Act,
+    lines: Sequence[ScopeLine],
+    standing: Sequence[Standing],
+    rows: Sequence[DeleteRow],
+    filters: DeleteFilters | None,
+    *,
+    force: bool,
+) -> tuple[Judgement, Sequence[Refusal]]:
+    books = books_of([], standing)
     outcomes, refusals = [], []
     for row, line, day in _targets(lines, books, rows, filters):
         book = books[line.place]
@@ -75,13 +100,7 @@ async def batch_delete(
         else:
             outcomes.append(told(line, day, Action.ERROR, old=old, row=row, messages=(why_not,)))
             refusals.append(_refusal(row, line, day, why_not))
-    judgement = Judgement(outcomes=outcomes, books=books)
-    asked: dict[str, Any] = {
-        "rows": msgspec.to_builtins(rows),
-        "filters": msgspec.to_builtins(filters),
-        "force": force,
-    }
-    return await _delete(work, act, job_id, judgement, refusals=refusals, asked=asked)
+    return Judgement(outcomes=outcomes, books=books), refusals
 
 
 def _targets(
@@ -92,11 +111,10 @@ def _targets(
 ) -> Iterator[Target]:
     """The records that are meant, each once, those of the first row first."""
     seen: set[tuple[Place, date | None]] = set()
-    meant: Iterable[tuple[int | None, ScopeLine]] = (
-        ((n, line) for n in range(len(rows)) for line in lines if n in line.rows)
-        if rows
-        else ((None, line) for line in lines)
-    )
+    meant: list[tuple[int | None, ScopeLine]] = [(None, line) for line in lines]
+    if rows:
+        by_row = sorted((n, at) for at, line in enumerate(lines) for n in line.rows)
+        meant = [(n, lines[at]) for n, at in by_row]
     for row, line in meant:
         book = books[line.place]
         days: list[date | None] = [None] if book.rest else []
