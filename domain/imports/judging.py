@@ -77,13 +77,14 @@ class Book:
         changes = []
         for day in sorted(written.keys() | self.layers.keys()):
             layer = written.get(day)
-            after = self.layers.get(day)
-            if (layer.quantity if layer is not None else None) != after:
+            before, after = self.settled.get(day), self.layers.get(day)
+            # What was set anew to what was written before some of it left is this import's now, too.
+            if (layer.quantity if layer is not None else None) != after or before != after:
                 change = LayerChange(
                     place=self.place,
                     line_id=self.line_id,
                     day=day,
-                    before=self.settled.get(day),
+                    before=before,
                     before_job_id=layer.job_id if layer is not None else None,
                     after=after,
                 )
@@ -146,12 +147,14 @@ def judge_refresh(
     outcomes: list[RowOutcome] = []
     sent: set[tuple[Place, date]] = set()
     kept: set[UUID] = set()
+    within = {line.place for line in lines}
     for one in judged:
         outside = _outside(one, scope) if isinstance(one, Located) else ()
         outcome = _judge(one, books, options, outside)
         outcomes.append(outcome)
         if outcome.action is not Action.ERROR and isinstance(one, Located):
             sent.add((one.place, one.record.date_filled))
+            within.add(one.place)
         elif isinstance(one, Located):
             kept.add(one.place.product_id)
         else:
@@ -159,7 +162,9 @@ def judge_refresh(
     for line in sorted(lines, key=lambda line: (line.item.name, line.bin_name, line.lot_name)):
         if line.place.product_id not in kept:
             outcomes += _clear(line, books[line.place], sent)
-    return Judgement(outcomes=outcomes, books=books)
+    # What else was named stays as it is, and is no part of what changes by so many percent.
+    inside = {place: book for place, book in books.items() if place in within}
+    return Judgement(outcomes=outcomes, books=inside)
 
 
 def _judge(one: Judged, books: Mapping[Place, Book], options: Options, problems: tuple[str, ...]) -> RowOutcome:

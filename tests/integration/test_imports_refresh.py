@@ -328,3 +328,29 @@ async def test_only_what_was_applied_here_can_be_undone(site: Site) -> None:
         "reversed": (Reason.ALREADY_REVERSED, None),
     }
     assert elsewhere.value.reason is Reason.NOT_FOUND
+
+
+async def test_an_import_that_sets_anew_what_has_left_stands_in_the_way_of_an_undo(site: Site) -> None:
+    first = await site.imported(a_record(0, 10))
+    await site.moved(site.warehouse.shelf(0, lot=1), -10)
+    second = await site.imported(a_record(0, 10))
+
+    with pytest.raises(DomainError) as refused:
+        await site.undone(first.job_id)
+    await site.undone(second.job_id)
+
+    assert refused.value.reason is Reason.REVERSAL_BLOCKED
+    assert (await site.of(0)).on_hand == 0
+
+
+async def test_stock_outside_of_the_scope_does_not_loosen_the_safety_stop(site: Site) -> None:
+    await site.imported(*numbered([a_record(0, 10), a_record(1, 1000)]))
+
+    result = await site.refreshed(
+        *numbered([a_record(0, 1), a_record(1, 1000)]),
+        scope=RefreshScope(names=named(items=["Product 0"])),
+        max_change_percent=Decimal(5),
+        options=ROW_BY_ROW,
+    )
+
+    assert (result.is_applied, result.change_percent) == (False, Decimal(90))
