@@ -18,8 +18,12 @@ from domain.values import Quantity
 INVALID_PAYLOAD = "Invalid payload structure"
 NAMES_MAX = 1_000
 
-type Name = Annotated[str, Meta(min_length=1, max_length=200)]
+# As long as the longest name that a record may have.
+type Name = Annotated[str, Meta(min_length=1, max_length=300)]
 type NameList = Annotated[list[Name], Meta(max_length=NAMES_MAX)] | None
+# An empty one is, as in a record, the stock of an item that is kept without lots.
+type LotName = Annotated[str, Meta(max_length=64)]
+type LotList = Annotated[list[LotName], Meta(max_length=NAMES_MAX)] | None
 
 
 class Arguments(SnakeBody, frozen=True, kw_only=True):
@@ -54,7 +58,7 @@ class ScopeBody(SnakeBody, frozen=True, kw_only=True):
     locations: NameList = None
     location_areas: NameList = None
     bins: NameList = None
-    lots: NameList = None
+    lots: LotList = None
     everything: bool = False
 
     def scope(self) -> RefreshScope:
@@ -100,7 +104,7 @@ class DeleteRowBody(SnakeBody, frozen=True, kw_only=True):
     location: Name | None = None
     location_area: Name | None = None
     bin: Name | None = None
-    lot: Name | None = None
+    lot: LotName | None = None
     date_filled: date | None = None
 
     def row(self) -> DeleteRow:
@@ -115,7 +119,7 @@ class DeleteBody(SnakeBody, frozen=True, kw_only=True):
     locations: NameList = None
     location_areas: NameList = None
     bins: NameList = None
-    lots: NameList = None
+    lots: LotList = None
     date_filled_from: date | None = None
     date_filled_to: date | None = None
     force: bool = False

@@ -379,3 +379,22 @@ def test_what_is_not_there_is_404_for_every_address(program: Program) -> None:
     assert program.post(f"{missing}/undo").status_code == HTTPStatus.NOT_FOUND
     assert program.get("imports/status/1").status_code in {HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY}
     assert message_of(program.get("nothing/here"))
+
+
+def test_what_can_be_imported_can_be_named_to_be_deleted(program: Program) -> None:
+    item, day = program.company.facts["itemName"], "2025-07-09"
+    long = [{"item": "x" * 300}, {"item": item, "bin": "b" * 265}]
+
+    def deleted(body: object) -> int:
+        answer = program.post("inventory/batch-delete", body)
+        assert answer.status_code == HTTPStatus.OK, answer.text
+        count: int = answer.json()["content"]["deleted_count"]
+        return count
+
+    assert deleted({"rows": long}) == 0
+    for body in (
+        {"rows": [{"item": item, "lot": "", "date_filled": day}]},
+        {"items": [item], "lots": [""], "date_filled_from": day, "date_filled_to": day},
+    ):
+        assert program.process(program.record(5, date_filled=day)).is_success
+        assert deleted(body) == 1
