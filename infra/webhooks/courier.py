@@ -199,7 +199,7 @@ def _retry_after(text: str | None) -> float | None:
         return float(text[:9])
     try:
         until = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # a year, an hour or a zone beyond all numbers
         return None
     until = until if until.tzinfo else until.replace(tzinfo=UTC)
     return max(0.0, until.timestamp() - time.time())

@@ -23,6 +23,7 @@ class Does(StrEnum):
     GONE = "gone"
     BUSY = "busy"
     FLOOD = "flood"
+    ABSURD = "absurd"
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +51,9 @@ ANSWERS = {
     Does.FAIL: b"HTTP/1.1 500 Broken\r\nContent-Length: 6\r\n\r\nbroken",
     Does.GONE: b"HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n",
     Does.BUSY: b"HTTP/1.1 503 Busy\r\nRetry-After: 120\r\nContent-Length: 0\r\n\r\n",
+    Does.ABSURD: (
+        b"HTTP/1.1 503 Busy\r\nRetry-After: Mon, 01 Jan 99999999999999 00:00:00 GMT\r\nContent-Length: 0\r\n\r\n"
+    ),
     Does.REDIRECT: b"HTTP/1.1 307 Elsewhere\r\nLocation: %s\r\nContent-Length: 0\r\n\r\n",
     Does.FLOOD: b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n",
 }

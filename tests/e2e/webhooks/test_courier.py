@@ -104,6 +104,7 @@ async def test_of_an_endless_answer_little_is_read() -> None:
         (Does.RESET, "The call failed"),
         (Does.FAIL, "The receiver answered 500"),
         (Does.BUSY, "The receiver answered 503"),
+        (Does.ABSURD, "The receiver answered 503"),
     ],
 )
 async def test_whatever_a_receiver_does_is_an_outcome(does: Does, error: str) -> None:
