@@ -63,6 +63,9 @@ def log_config(*, chosen: Literal["console", "json"], level: str) -> dict[str, A
             "alembic": quiet,
             "asyncio": quiet,
             "casbin": quiet,
+            # They would tell the whole address of each call, and webhooks have secrets in theirs.
+            "httpcore": quiet,
+            "httpx": quiet,
         },
     }
 

@@ -100,6 +100,20 @@ async def test_a_secret_is_shown_once(http: httpx.AsyncClient) -> None:
     assert not any("whsec_" in text for text in shown)
 
 
+async def test_an_address_may_have_a_secret_in_it_and_nobody_logs_it(
+    http: httpx.AsyncClient, server: Served
+) -> None:
+    async with a_receiver() as receiver:
+        made = await created(http, receiver, url=f"{receiver.url}/T0HIDDEN?key=hidden-too")
+        tried = await http.post(f"{WEBHOOKS}/{made['data']['id']}/test")
+        await http.delete(f"{WEBHOOKS}/{made['data']['id']}")
+
+    assert tried.json()["data"]["outcome"] == "DELIVERED"
+    logged = server.log.read_text()
+    assert made["data"]["id"] in logged
+    assert "hidden" not in logged.lower()
+
+
 async def test_the_log_tells_each_attempt_and_pages(http: httpx.AsyncClient, company: Company) -> None:
     async with a_receiver() as receiver:
         made = await created(http, receiver)
