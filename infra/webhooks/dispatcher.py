@@ -108,14 +108,20 @@ class Dispatcher:
         try:
             if not await self._cursors.lease(tenant_id, webhook_id):
                 return
+            is_broken = False
             try:
                 async with self._kept(tenant_id, webhook_id), self._courier.another() as courier:
                     for _ in range(ROUNDS_MAX):
                         if not await self._round(tenant_id, webhook_id, courier):
                             break
+            except Exception as error:
+                is_broken = not isinstance(error, (*AWAY, DomainError))
+                raise
             finally:
-                # In a task of its own, so that it is done while this one is cancelled, too.
-                await asyncio.shield(asyncio.create_task(self._release(tenant_id, webhook_id)))
+                # What is broken keeps its lease: it would be begun again at once, before all others.
+                if not is_broken:
+                    # In a task of its own, so that it is done while this one is cancelled, too.
+                    await asyncio.shield(asyncio.create_task(self._release(tenant_id, webhook_id)))
         except (*AWAY, DomainError):
             pass  # the lease runs out, and whoever comes next goes on
         except Exception:  # noqa: BLE001 - nor that of the other endpoints
@@ -203,7 +209,8 @@ class Dispatcher:
     def _why_to_pause(self, rounding: Rounding, *, failures: int, dead: int) -> PausedReason | None:
         if rounding.is_gone:
             return PausedReason.GONE
-        return PausedReason.FAILING if failures >= self._pace.pause_after or dead >= DEAD_MAX else None
+        has_too_many = rounding.has_given_up and dead >= DEAD_MAX
+        return PausedReason.FAILING if failures >= self._pace.pause_after or has_too_many else None
 
     async def _pause(self, tenant_id: UUID, webhook_id: UUID, reason: PausedReason) -> None:
         async with self._begin(own_act(tenant_id, webhook_id)) as work:

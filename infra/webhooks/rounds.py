@@ -78,6 +78,8 @@ class Rounding:
         self._kept: list[Kept] = []
         self._log: list[Logged] = []
         self.is_gone = False
+        self.has_given_up = False
+        """There is another dead letter."""
 
     async def run(self, nodes: Sequence[Node], held: Mapping[UUID, float]) -> None:
         """Each after those before it that it shares a key with; the others at the same time."""
@@ -135,6 +137,7 @@ class Rounding:
         if rest is not None:
             self._rest = max(self._rest or 0.0, rest)
         if outcome is Outcome.DEAD:
+            self.has_given_up = True
             self._keep(node, 0.0, attempts=attempt, state="DEAD", sent=sent)
             return None
         if outcome is Outcome.GONE:

@@ -11,16 +11,20 @@ import pytest
 
 from domain.access.model import Act, Caller, Permission
 from domain.values import new_id
+from domain.webhooks.addresses import Address
 from domain.webhooks.delivering import Pace
 from domain.webhooks.model import SECRETS_MAX
-from domain.webhooks.service import redeliver, replay, rotate_secret
+from domain.webhooks.service import redeliver, replay, resume_webhook, rotate_secret
+from infra.access.store import SqlAccess
+from infra.authz.lazy import LazyPolicy
 from infra.db.pool import Database
 from infra.db.work import beginning
+from infra.webhooks.courier import HttpCourier
 from infra.webhooks.dispatcher import Dispatcher
 from infra.webhooks.work import WebhookSqlWork
-from tests.e2e.webhooks.dispatching import HASTE, dispatcher_of
+from tests.e2e.webhooks.dispatching import HASTE, RULES, dispatcher_of
 from tests.e2e.webhooks.endpoints import Endpoint, Site, a_site, an_endpoint, move
-from tests.e2e.webhooks.receiver import Does, a_receiver, is_signed
+from tests.e2e.webhooks.receiver import Does, Receiver, a_receiver, is_signed
 from tests.lab import DatabaseUrls
 
 type Connection = asyncpg.Connection[Any]
@@ -155,6 +159,55 @@ async def test_a_receiver_that_only_fails_is_paused_and_goes_on_when_it_is_resum
     # Of different things, so that none of them waits for the other.
     told = {call.event["type"] for call in receiver.accepted}
     assert told == {"inventory.adjusted.v1", "webhook.paused.v1"}
+
+
+def moved(receiver: Receiver) -> int:
+    """How many movements it has accepted."""
+    return sum(call.event["type"] == "inventory.adjusted.v1" for call in receiver.accepted)
+
+
+async def test_old_dead_letters_do_not_pause_a_receiver_that_is_well_again(
+    admin: Connection, database: Database, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("infra.webhooks.dispatcher.DEAD_MAX", 1)
+    does = Does.FAIL
+    pace = msgspec.structs.replace(HASTE, attempts_max=1)
+    async with a_receiver(lambda _: does) as receiver, dispatching(database, pace):
+        endpoint = await an_endpoint(admin, site, receiver.url)
+        await move(database, site)
+        await is_paused(admin, endpoint, "FAILING")
+        does = Does.ACCEPT
+        async with beginning(database, WebhookSqlWork)(an_act(site)) as work:
+            await resume_webhook(work, act=an_act(site), webhook_id=endpoint.id, expected_version=None)
+        for n in range(1, 3):  # the second comes in a round of its own
+            await move(database, site)
+            await receiver.until(lambda n=n: moved(receiver) == n)  # type: ignore[misc] # its own n
+        state = await admin.fetchval("SELECT state FROM webhooks WHERE id = $1", endpoint.id)
+
+    assert state == "ACTIVE"
+    assert [state for _, state in await letters(admin, endpoint)] == ["DEAD"]
+
+
+async def test_what_breaks_at_an_endpoint_is_not_begun_again_at_once(
+    admin: Connection, database: Database, site: Site
+) -> None:
+    asked = 0
+
+    async def broken(*_: object) -> list[Address]:
+        nonlocal asked
+        asked += 1
+        raise RuntimeError
+
+    policy = LazyPolicy(SqlAccess(database))
+    courier = HttpCourier(RULES, HASTE, resolver=broken)
+    dispatcher = Dispatcher(database, policy, RULES, pace=HASTE, courier=courier, every=0.01)
+    await an_endpoint(admin, site, "http://hooks.example/hook")
+    await move(database, site)
+    for _ in range(2):
+        await dispatcher.look()
+        await asyncio.gather(*dispatcher._serving.values())
+
+    assert asked == 1
 
 
 async def test_a_receiver_that_asks_for_rest_gets_it(admin: Connection, database: Database, site: Site) -> None:
