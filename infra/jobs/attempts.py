@@ -40,10 +40,13 @@ END = f"""
         version = version + 1, updated_at = now()
     WHERE {_OURS} RETURNING true
 """  # noqa: S608 - ours
+# What somebody wants to be canceled meanwhile ends here, and does not wait for an attempt that it will not have.
 LATER = f"""
-    UPDATE jobs SET state = 'QUEUED', error = $4, not_before = now() + $5, attempts_max = $6, current_step = NULL,
+    UPDATE jobs SET state = CASE WHEN cancel_requested THEN 'CANCELED' ELSE 'QUEUED' END,
+        completed_at = CASE WHEN cancel_requested THEN clock_timestamp() END,
+        error = $4, not_before = now() + $5, attempts_max = $6, current_step = NULL,
         version = version + 1, updated_at = now()
-    WHERE {_OURS} RETURNING true
+    WHERE {_OURS} RETURNING state = 'QUEUED'
 """  # noqa: S608 - ours
 ATTEMPTS_LIMIT = 100
 
@@ -96,7 +99,7 @@ class SqlAttempts:
     async def later(
         self, job: Job, delay: timedelta, error: str | None, *, attempts_max: int | None = None
     ) -> bool:
-        """Have it tried again; whether it was still this attempt's to say so."""
+        """Have it tried again; whether it is: not if it is another attempt's by now, or was to be canceled."""
         allowed = min(attempts_max or job.attempts_max, ATTEMPTS_LIMIT)
         async with self._database.bound(job.tenant_id) as driver:
             return bool(await driver.fetchval(LATER, job.tenant_id, job.id, job.attempt, error, delay, allowed))

@@ -14,12 +14,14 @@ from domain.access.model import Permission
 from domain.errors import DomainError, Reason
 from domain.jobs.model import JobState
 from domain.jobs.ports import Running, Superseded
+from domain.jobs.service import cancel_job
 from domain.values import new_id
 from infra.access.provision import create_api_key, create_user, grant, revoke_api_key
 from infra.db.errors import AWAY
 from infra.db.work import SqlWork, beginning
 from infra.jobs import runner as runner_module
 from infra.jobs.attempts import SqlAttempts
+from infra.jobs.work import JobSqlWork
 from tests.jobs_lab import Shop, a_shop
 from tests.lab import DatabaseUrls
 
@@ -327,3 +329,24 @@ async def test_a_job_that_is_canceled_stops_at_its_next_step(shop: Shop) -> None
         job = await shop.until(id_)
 
     assert job.state is JobState.CANCELED
+
+
+async def test_a_job_that_was_to_be_canceled_is_not_left_waiting_for_another_attempt(shop: Shop) -> None:
+    begun, asked = asyncio.Event(), asyncio.Event()
+
+    async def failing(running: Running) -> None:
+        begun.set()
+        await asked.wait()
+        raise ConnectionResetError
+
+    async with shop.working({"failing": failing}):
+        id_ = await shop.ask("failing")
+        await begun.wait()
+        async with beginning(shop.database, JobSqlWork)(shop.act) as work:
+            await cancel_job(work, act=shop.act, job_id=id_, expected_version=None)
+        asked.set()
+        job = await shop.until(id_, JobState.QUEUED, JobState.CANCELED)
+        await shop.until_empty()
+
+    assert (job.state, job.attempt) == (JobState.CANCELED, 1)
+    assert job.completed_at is not None
