@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import structlog
 
 from domain.access.model import Act
@@ -117,14 +118,24 @@ class Scheduler:
             if row is None:
                 return False
             tenant_id, work = row["tenant_id"], self._regular[row["type"]]
-            await driver.execute(BIND, str(tenant_id))
-            if await driver.fetchval(IS_ACTIVE, tenant_id):
-                await driver.execute(LOST, tenant_id)
-                if not await driver.fetchval(IS_ASKED_FOR, tenant_id, work.type) and (
-                    work.is_due is None or await driver.fetchval(work.is_due, tenant_id)
-                ):
-                    await ask_for(driver, tenant_id, work)
+            try:
+                async with driver.transaction():
+                    await self._ask_where_due(driver, tenant_id, work)
+            except (asyncpg.PostgresError, TimeoutError) as error:
+                # Its turn is over all the same: it would come first with each look, and no other tenant ever.
+                named = {"tenant": str(tenant_id), "type": work.type}
+                _log.error("schedule_turn_broken", **named, error=type(error).__name__)
         return True
+
+    @staticmethod
+    async def _ask_where_due(driver: Any, tenant_id: UUID, work: Regular) -> None:
+        await driver.execute(BIND, str(tenant_id))
+        if await driver.fetchval(IS_ACTIVE, tenant_id):
+            await driver.execute(LOST, tenant_id)
+            if not await driver.fetchval(IS_ASKED_FOR, tenant_id, work.type) and (
+                work.is_due is None or await driver.fetchval(work.is_due, tenant_id)
+            ):
+                await ask_for(driver, tenant_id, work)
 
 
 async def ask_for(driver: Any, tenant_id: UUID, work: Regular) -> UUID:

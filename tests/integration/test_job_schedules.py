@@ -15,6 +15,7 @@ from domain.jobs.model import JobState
 from domain.jobs.rules import FIRST_DELAY, LONGEST_DELAY, retry_delay
 from domain.ledger.model import Entry, Kind, Posted, Posting
 from domain.values import new_id
+from infra.access.provision import create_tenant
 from infra.access.store import SqlAccess
 from infra.authz.lazy import LazyPolicy
 from infra.jobs.handlers import system_handlers
@@ -230,3 +231,26 @@ async def test_what_moved_is_classified_at_each_location_that_has_stock(company:
 
     runs = await admin.fetchval("SELECT count(*) FROM abc_runs WHERE actor = 'Storekeeper'")
     assert found["locations"] == runs > 0
+
+
+async def test_a_tenant_whose_turn_breaks_does_not_keep_the_others_from_theirs(shop: Shop) -> None:
+    other = await create_tenant(shop.urls.admin_url, "unbroken", "Unbroken")
+    breaks = f"SELECT 1 / CASE WHEN $1 = '{shop.tenant_id}'::uuid THEN 0 ELSE 1 END = 1"
+    work = msgspec.structs.replace(BY_TYPE["reservation-sweep"], type="breaking", is_due=breaks)
+    scheduler = Scheduler(shop.database, regular=[work])
+    await scheduler.look()
+    async with shop.database.unbound() as driver:
+        # The broken one has waited longest.
+        await driver.execute(
+            "UPDATE queue.schedules SET next_at = now() - CASE tenant_id WHEN $1 THEN 2 ELSE 1 END * interval '1h' "
+            "WHERE type = 'breaking'",
+            shop.tenant_id,
+        )
+
+    await scheduler.look()
+
+    async with shop.database.bound(other) as driver:
+        asked_for = await driver.fetchval(
+            "SELECT count(*) FROM jobs WHERE tenant_id = $1 AND type = 'breaking'", other
+        )
+    assert asked_for == 1
