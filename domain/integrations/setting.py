@@ -79,7 +79,7 @@ async def set_quantities(work: SettingWork, *, act: Act, wanted: BulkSet, lot_co
     kept: frozenset[tuple[UUID, UUID]] = frozenset()
     for _ in range(ATTEMPTS):
         rows = await _meant(work, wanted.rows, failed, lot_control=lot_control)
-        plan = await _planned(work, rows, failed)
+        plan = await _planned(work, rows, failed, kept)
         if plan.empty:
             kept |= await work.keep_empty(plan.empty)
         try:
@@ -144,14 +144,16 @@ def _problems(places: Sequence[Place], sku: Sku | None, lot_control: bool) -> It
         yield "quantity", LOT_CONTROLLED
 
 
-async def _planned(work: SettingWork, rows: Sequence[_Row], failed: dict[int, BadRow]) -> _Plan:
-    """What the rows come to, in their order. One statement."""
+async def _planned(
+    work: SettingWork, rows: Sequence[_Row], failed: dict[int, BadRow], kept: frozenset[tuple[UUID, UUID]]
+) -> _Plan:
+    """What the rows come to, in their order; `kept` are records that this very request has made. One statement."""
     plan = _Plan()
     if not rows:
         return plan
     pairs = {row.key: row.pair for row in rows}
     standing = dict(zip(pairs, await work.standing(list(pairs.values())), strict=True))
-    known = {key for key, stands in standing.items() if stands.is_known}
+    known = {key for key, stands in standing.items() if stands.is_known} - kept
     lined = {key for key, stands in standing.items() if stands.line_id is not None}
     for row in rows:
         stands = standing[row.key]
