@@ -242,8 +242,8 @@ async def test_a_tenant_whose_turn_breaks_does_not_keep_the_others_from_theirs(s
     async with shop.database.unbound() as driver:
         # The broken one has waited longest.
         await driver.execute(
-            "UPDATE queue.schedules SET next_at = now() - CASE tenant_id WHEN $1 THEN 2 ELSE 1 END * interval '1h' "
-            "WHERE type = 'breaking'",
+            "UPDATE queue.schedules SET next_at = now() - CASE tenant_id WHEN $1 THEN 2 ELSE 1 END "
+            "* interval '1 hour' WHERE type = 'breaking'",
             shop.tenant_id,
         )
 
