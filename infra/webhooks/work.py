@@ -66,6 +66,11 @@ _RESUME = """
         maker = $5, version = version + 1, updated_at = now()
     WHERE tenant_id = $1 AND id = $2
 """
+# Whoever sends at this moment finds out when they renew their lease, and stops; what is not written down by then
+# is sent again, as it is to be sent by now.
+_STEP_DOWN = """
+    UPDATE webhook_cursors SET lease_owner = NULL, lease_until = NULL WHERE tenant_id = $1 AND webhook_id = $2
+"""
 # What waits for its time is tried at once: somebody says that the receiver is well.
 _REFRESH = """
     WITH due AS (
@@ -75,9 +80,10 @@ _REFRESH = """
     UPDATE webhook_cursors SET failures = 0, failing_since = NULL, resting_until = NULL, due_at = clock_timestamp()
     WHERE tenant_id = $1 AND webhook_id = $2
 """
-# The cursor first: without it nothing more is written of what is being sent.
+# The cursor first: without it nothing more is written of what is being sent. Then no test call is written down.
 _REMOVE = (
     "DELETE FROM webhook_cursors WHERE tenant_id = $1 AND webhook_id = $2",
+    "SELECT FROM webhooks WHERE tenant_id = $1 AND id = $2 FOR UPDATE",
     "DELETE FROM webhook_attempts WHERE tenant_id = $1 AND webhook_id = $2",
     "DELETE FROM webhook_deliveries WHERE tenant_id = $1 AND webhook_id = $2",
     "DELETE FROM webhook_secrets WHERE tenant_id = $1 AND webhook_id = $2",
@@ -140,10 +146,14 @@ class WebhookSqlWork(SqlWork):
         return None if row is None else stored_of(row)
 
     async def store(self, id_: UUID, facts: WebhookFacts, maker: Maker) -> None:
+        """Two statements."""
         await self.driver.execute(_STORE, self._tenant_id, id_, *_columns(facts, maker))
+        await self.driver.execute(_STEP_DOWN, self._tenant_id, id_)
 
     async def pause(self, id_: UUID, reason: PausedReason) -> None:
+        """Two statements."""
         await self.driver.execute(_PAUSE, self._tenant_id, id_, reason)
+        await self.driver.execute(_STEP_DOWN, self._tenant_id, id_)
 
     async def resume(self, id_: UUID, maker: Maker) -> None:
         """Two statements."""
@@ -151,7 +161,7 @@ class WebhookSqlWork(SqlWork):
         await self.driver.execute(_REFRESH, self._tenant_id, id_)
 
     async def remove(self, id_: UUID) -> None:
-        """Five statements."""
+        """Six statements."""
         for statement in _REMOVE:
             await self.driver.execute(statement, self._tenant_id, id_)
 

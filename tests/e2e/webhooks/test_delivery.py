@@ -13,14 +13,24 @@ from domain.access.model import Act, Caller, Permission
 from domain.values import new_id
 from domain.webhooks.addresses import Address
 from domain.webhooks.delivering import Pace
-from domain.webhooks.model import SECRETS_MAX
-from domain.webhooks.service import redeliver, replay, resume_webhook, rotate_secret
+from domain.webhooks.model import SECRETS_MAX, Sent
+from domain.webhooks.model import TestCall as Called
+from domain.webhooks.service import (
+    change_webhook,
+    delete_webhook,
+    pause_webhook,
+    redeliver,
+    replay,
+    resume_webhook,
+    rotate_secret,
+)
 from infra.access.store import SqlAccess
 from infra.authz.lazy import LazyPolicy
 from infra.db.pool import Database
 from infra.db.work import beginning
 from infra.webhooks.courier import HttpCourier
 from infra.webhooks.dispatcher import Dispatcher
+from infra.webhooks.testing import TestSqlWork as CallSqlWork
 from infra.webhooks.work import WebhookSqlWork
 from tests.e2e.webhooks.dispatching import HASTE, RULES, dispatcher_of
 from tests.e2e.webhooks.endpoints import Endpoint, Site, a_site, an_endpoint, move
@@ -276,6 +286,67 @@ async def test_an_endpoint_gets_the_types_and_the_locations_that_it_is_for(
     assert [call.event["position"] for call in receiver.calls] == [2, 4]
     assert {place for call in receiver.calls for place in call.event["locationIds"]} == {str(there)}
     assert here != there
+
+
+@pytest.mark.parametrize("what", ["paused", "changed", "deleted"])
+async def test_what_is_being_sent_stops_when_the_endpoint_is_paused_changed_or_deleted(
+    admin: Connection, database: Database, site: Site, what: str
+) -> None:
+    act, patient = an_act(site), msgspec.structs.replace(HASTE, read_seconds=600, total_seconds=600)
+    dispatcher = dispatcher_of(database, pace=patient, lease_seconds=1)
+    async with a_receiver(lambda _: Does.HANG) as receiver:
+        endpoint = await an_endpoint(admin, site, receiver.url)
+        await move(database, site)
+        await dispatcher.look()
+        await receiver.until(lambda: len(receiver.calls) == 1)
+        async with beginning(database, WebhookSqlWork)(act) as work:
+            if what == "paused":
+                await pause_webhook(work, act=act, webhook_id=endpoint.id, expected_version=None)
+            elif what == "deleted":
+                await delete_webhook(work, act=act, webhook_id=endpoint.id)
+            else:
+                changes = {"types": ("transfer.*",)}
+                await change_webhook(
+                    work, act=act, webhook_id=endpoint.id, changes=changes, rules=RULES, expected_version=1
+                )
+
+        async def is_served() -> bool:
+            return bool(dispatcher._serving)
+
+        try:
+            await becomes(is_served, wanted=False)
+        finally:
+            await dispatcher.stop()
+
+    assert len(receiver.calls) == 1
+
+
+async def test_an_endpoint_is_deleted_beside_a_test_call_that_is_being_written_down(
+    admin: Connection, database: Database, site: Site
+) -> None:
+    act = an_act(site)
+    endpoint = await an_endpoint(admin, site, "http://hooks.example/hook")
+    sent = Sent(status=200, error=None, response=None, duration_ms=1)
+
+    async def deleted() -> None:
+        async with beginning(database, WebhookSqlWork)(act) as work:
+            await delete_webhook(work, act=act, webhook_id=endpoint.id)
+
+    async def waits() -> bool:
+        return bool(
+            await admin.fetchval(
+                "SELECT count(*) FROM pg_stat_activity "
+                "WHERE wait_event_type = 'Lock' AND datname = current_database()"
+            )
+        )
+
+    async with beginning(database, CallSqlWork)(act) as work:
+        assert await work.keep(endpoint.id, Called(message_id="msg_test", sent=sent)) is not None
+        deleting = asyncio.create_task(deleted())
+        await becomes(waits, wanted=True)
+    await deleting
+
+    assert await admin.fetchval("SELECT count(*) FROM webhook_attempts WHERE webhook_id = $1", endpoint.id) == 0
 
 
 async def test_two_dispatchers_do_not_serve_an_endpoint_at_once(
