@@ -13,7 +13,7 @@ from app.http.acts import Begin, Work, once
 from app.http.headers import position_header
 from app.http.routes import route
 from app.http.surfaces import Surface
-from app.http.wire import Json, SnakeAnswer, SnakeBody, Text2000, Unread, converted
+from app.http.wire import Json, SnakeAnswer, SnakeBody, Unread, converted
 from app.integrations_api.bodies import names_of, told_in
 from app.integrations_api.shapes import (
     BASE,
@@ -43,6 +43,9 @@ from domain.integrations.setting import set_quantities
 from domain.integrations.views import Record
 from domain.ledger.ports import Reference
 
+# Free, so that nothing to say may be sent as it is.
+type Notes = Annotated[str, Meta(max_length=2_000)]
+
 PATH = f"{BASE}/inventory"
 LISTED = "inventory"
 
@@ -60,14 +63,14 @@ class SetInventory(SnakeBody, frozen=True, kw_only=True):
 
     inventory: Annotated[list[SetRow], Meta(min_length=1, max_length=ROWS_MAX)]
     source: SetSource = SetSource.BULK_IMPORT
-    notes: Text2000 | None = None
+    notes: Notes | None = None
 
 
 class _Request(SnakeBody, frozen=True, kw_only=True):
     """The request without its rows."""
 
     source: SetSource = SetSource.BULK_IMPORT
-    notes: Text2000 | None = None
+    notes: Notes | None = None
 
 
 class InventoryBody(Unread, frozen=True):
@@ -212,7 +215,7 @@ def _wanted(raw: Any, names: Names) -> BulkSet:
         raise FieldError((at, f"must have at most {ROWS_MAX} rows; send the others in another request"))
     rest = {name: value for name, value in ours.items() if name != ROWS}
     request = told_in(names, lambda: converted(rest, _Request))
-    return BulkSet(rows=read_rows(rows), source=request.source, notes=request.notes)
+    return BulkSet(rows=read_rows(rows), source=request.source, notes=request.notes or None)
 
 
 def _told(result: BulkResult, names: Names) -> SetResult:

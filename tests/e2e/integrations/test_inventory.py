@@ -152,6 +152,11 @@ async def test_what_is_inactive_is_not_found_for_writes_and_stays_readable(partn
     assert await partner.quantity("B-9", BLUE) == 2
 
 
+async def test_notes_are_free_and_may_be_empty(partner: Partner) -> None:
+    for notes in ("", " ", None, "x" * 2_000):
+        assert (await partner.set(row("A-101", BLUE, 3), notes=notes))["failed"] == 0
+
+
 async def test_lots_are_never_spread_over(partner: Partner) -> None:
     line = {"productMasterId": partner.ids["MILK"], "lotNumber": "L1", "quantity": 5}
     received = await partner.http.post(
