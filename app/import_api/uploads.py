@@ -12,7 +12,7 @@ from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, nullcontext
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 from litestar import Request
@@ -20,7 +20,7 @@ from litestar.datastructures import UploadFile
 from litestar.exceptions import ClientException
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 
-from app.http.wire import BODY_SECONDS, canonical, decode
+from app.http.wire import BODY_SECONDS, Unread, canonical, converted, decode
 from domain.errors import DomainError, FieldError, Reason
 from domain.imports.csv import TOO_LARGE
 from domain.imports.model import FILE_BYTES_MAX
@@ -64,6 +64,10 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
         return digest.digest() + self.file_name.encode()
 
 
+class _Body(Unread, frozen=True):
+    shape: ClassVar[Any] = Any
+
+
 def is_form(request: Request[Any, Any, Any]) -> bool:
     """Whether a body is a form; if not it is JSON.
 
@@ -77,10 +81,11 @@ def is_form(request: Request[Any, Any, Any]) -> bool:
     return kind == _FORM
 
 
-async def read_json[T](request: Request[Any, Any, Any], wanted: type[T]) -> tuple[T, bytes]:
+async def read_json[T: msgspec.Struct](request: Request[Any, Any, Any], wanted: type[T]) -> tuple[T, bytes]:
     """A JSON body where a form would be welcome, too; with what it means, for idempotency.
 
-    JSON takes much more memory than room on the wire, so the limit of all other bodies holds for it.
+    Its `payload` is as it was sent: whoever reads the records judges each. JSON takes much more memory than room on
+    the wire, so the limit of all other bodies holds for it.
     """
     limit = request.app.request_max_body_size
     assert isinstance(limit, int)
@@ -95,8 +100,12 @@ async def read_json[T](request: Request[Any, Any, Any], wanted: type[T]) -> tupl
     except TimeoutError:
         raise FieldError(("", f"the body took longer than {BODY_SECONDS:g} seconds to come")) from None
     content = bytes(body)
-    read: T = decode(content, wanted)
-    return read, canonical(content)
+    raw = decode(content, _Body).raw
+    if not isinstance(raw, dict) or "payload" not in raw:
+        return converted(raw, wanted), canonical(content)
+    # What is wrong with a text of a record is told with its row, and the others stand.
+    read = converted({**raw, "payload": None}, wanted)
+    return msgspec.structs.replace(read, payload=raw["payload"]), canonical(content)
 
 
 @asynccontextmanager

@@ -14,6 +14,8 @@ SHOWN = 80
 _NUMBER = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _SERIAL = re.compile(r"[0-9]{4,5}(\.[0-9]{1,20})?")
+_ENDS_OF_TIME = (date.min, date.max)
+"""To the database they are no days but infinity; programs send the first for a day that they do not know."""
 _EPOCH = date(1899, 12, 30)
 """Day 0 of spreadsheets."""
 
@@ -89,10 +91,14 @@ def read_day(text: str, *, column: str = "date_filled") -> date:
         raise ValueError(message)
     if _DAY.fullmatch(written) is not None:
         try:
-            return date.fromisoformat(written)
+            day = date.fromisoformat(written)
         except ValueError:
             message = f"{column} '{written}' is not a day of the calendar"
             raise ValueError(message) from None
+        if day in _ENDS_OF_TIME:
+            message = f"{column} must be a day after 0001-01-01 and before 9999-12-31"
+            raise ValueError(message)
+        return day
     message = f"{column} '{_shown(written)}' is not a date as YYYY-MM-DD, for example 2026-01-31"
     if _SERIAL.fullmatch(written) is not None:
         meant = _EPOCH + timedelta(days=int(written.partition(".")[0]))

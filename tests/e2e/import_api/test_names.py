@@ -5,7 +5,7 @@ from typing import Any
 
 import asyncpg
 
-from tests.e2e.import_api.programs import Program, csv_of, message_of
+from tests.e2e.import_api.programs import CONTINUE, EXACT, Program, csv_of, finished, message_of
 
 type Connection = asyncpg.Connection[Any]
 
@@ -89,3 +89,20 @@ def test_what_the_world_writes_is_taken_or_told_by_row(program: Program) -> None
     assert "spreadsheet" in told[3]
     assert "decimals with a point" in told[4]
     assert answer.json()["content"]["rows"][0]["action"] == "create"
+
+
+def test_a_day_or_a_name_that_cannot_be_kept_is_its_rows_fault_alone(program: Program) -> None:
+    bad = [{"date_filled": "0001-01-01"}, {"date_filled": "9999-12-31"}, {"item_name": "a\tb"}, {"a\tb": 1}]
+    records = [program.record(n, **one) for n, one in enumerate(bad, 1)]
+    good = program.record(9, date_filled="2023-05-05")
+
+    sent = program.process(*records, good, arguments=CONTINUE)
+    again = program.process({**good, "quantity": 8}, arguments=CONTINUE)
+    file = program.upload(csv_of(*records[:3], {**good, "quantity": 7}), arguments={**EXACT, **CONTINUE})
+    from_file = finished(program, file.json()["content"]["job_log_id"])
+
+    assert sent.status_code == again.status_code == HTTPStatus.OK, sent.text
+    assert sent.json()["content"]["created"] == 1
+    assert [one["row"] for one in sent.json()["content"]["errors"]] == [0, 1, 2, 3]
+    assert again.json()["content"]["updated"] == 1
+    assert (from_file["result"]["updated"], from_file["result"]["failed"]) == (1, 3)
