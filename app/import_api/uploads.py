@@ -84,8 +84,8 @@ def is_form(request: Request[Any, Any, Any]) -> bool:
 async def read_json[T: msgspec.Struct](request: Request[Any, Any, Any], wanted: type[T]) -> tuple[T, bytes]:
     """A JSON body where a form would be welcome, too; with what it means, for idempotency.
 
-    Its `payload` is as it was sent: whoever reads the records judges each. JSON takes much more memory than room on
-    the wire, so the limit of all other bodies holds for it.
+    Its `payload` is as it was sent: whoever reads the records judges each. JSON takes much more memory than room
+    on the wire, so the limit of all other bodies holds for it.
     """
     limit = request.app.request_max_body_size
     assert isinstance(limit, int)

@@ -92,7 +92,12 @@ def test_what_the_world_writes_is_taken_or_told_by_row(program: Program) -> None
 
 
 def test_a_day_or_a_name_that_cannot_be_kept_is_its_rows_fault_alone(program: Program) -> None:
-    bad = [{"date_filled": "0001-01-01"}, {"date_filled": "9999-12-31"}, {"item_name": "a\tb"}, {"a\tb": 1}]
+    bad: list[dict[str, object]] = [
+        {"date_filled": "0001-01-01"},
+        {"date_filled": "9999-12-31"},
+        {"item_name": "a\tb"},
+        {"a\tb": 1},
+    ]
     records = [program.record(n, **one) for n, one in enumerate(bad, 1)]
     good = program.record(9, date_filled="2023-05-05")
 
