@@ -8,6 +8,7 @@ again, under the same ids. See infra/decisions/0011.
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -36,6 +37,10 @@ EVERY = 0.5
 LEASE_SECONDS = 15.0
 ENDPOINTS_MAX = 16
 """That one process serves at a time."""
+OF_A_TENANT = 8
+"""Of these at most, so that slow receivers of one tenant do not keep the others waiting."""
+LOOKED_AT = 200
+"""Endpoints that one look is told of: more than one tenant has."""
 ROUNDS_MAX = 50
 """After so many an endpoint steps back behind the others that wait."""
 
@@ -91,15 +96,19 @@ class Dispatcher:
 
     async def look(self) -> None:
         """Begin to serve what is due and nobody serves."""
-        free = ENDPOINTS_MAX - len(self._serving)
-        if free <= 0:
+        if len(self._serving) >= ENDPOINTS_MAX:
             return
-        for tenant_id, webhook_id in await self._cursors.due(free):
+        busy = Counter(tenant_id for tenant_id, _ in self._serving)
+        for tenant_id, webhook_id in await self._cursors.due(LOOKED_AT):
             key = (tenant_id, webhook_id)
-            if key not in self._serving:
-                task = asyncio.create_task(self._serve(tenant_id, webhook_id))
-                self._serving[key] = task
-                task.add_done_callback(partial(self._served, key))
+            if key in self._serving or busy[tenant_id] >= OF_A_TENANT:
+                continue
+            task = asyncio.create_task(self._serve(tenant_id, webhook_id))
+            self._serving[key] = task
+            task.add_done_callback(partial(self._served, key))
+            busy[tenant_id] += 1
+            if len(self._serving) >= ENDPOINTS_MAX:
+                return
 
     def _served(self, key: tuple[UUID, UUID], _: "asyncio.Task[None]") -> None:
         self._serving.pop(key, None)

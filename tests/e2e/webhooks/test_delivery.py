@@ -29,7 +29,7 @@ from infra.authz.lazy import LazyPolicy
 from infra.db.pool import Database
 from infra.db.work import beginning
 from infra.webhooks.courier import HttpCourier
-from infra.webhooks.dispatcher import Dispatcher
+from infra.webhooks.dispatcher import ENDPOINTS_MAX, Dispatcher
 from infra.webhooks.testing import TestSqlWork as CallSqlWork
 from infra.webhooks.work import WebhookSqlWork
 from tests.e2e.webhooks.dispatching import HASTE, RULES, dispatcher_of
@@ -347,6 +347,24 @@ async def test_an_endpoint_is_deleted_beside_a_test_call_that_is_being_written_d
     await deleting
 
     assert await admin.fetchval("SELECT count(*) FROM webhook_attempts WHERE webhook_id = $1", endpoint.id) == 0
+
+
+async def test_slow_receivers_of_one_tenant_do_not_keep_another_waiting(
+    admin: Connection, database: Database, site: Site, urls: DatabaseUrls
+) -> None:
+    other = await a_site(admin, urls.admin_url)
+    patient = msgspec.structs.replace(HASTE, read_seconds=600, total_seconds=600)
+    async with a_receiver(lambda _: Does.HANG) as slow, a_receiver() as quick:
+        for _ in range(ENDPOINTS_MAX + 1):
+            await an_endpoint(admin, site, slow.url)
+        endpoint = await an_endpoint(admin, other, quick.url)
+        await admin.execute("UPDATE webhook_cursors SET attempted_at = now() WHERE webhook_id = $1", endpoint.id)
+        for one in (site, other):
+            await move(database, one)
+        async with dispatching(database, patient):
+            await quick.until(lambda: len(quick.calls) == 1, seconds=60)
+
+    assert is_signed(quick.calls[0], endpoint.secret)
 
 
 async def test_two_dispatchers_do_not_serve_an_endpoint_at_once(
