@@ -8,6 +8,7 @@ from uuid import UUID
 
 import msgspec
 
+from domain.errors import DomainError
 from domain.events.feed import REACH, Event, EventFeed, Feed, FeedWanted
 from infra.db.errors import AWAY
 from infra.db.pool import Database
@@ -102,7 +103,7 @@ class _Tail:
 
     async def _look(self) -> None:
         while self._waiting:
-            with contextlib.suppress(*AWAY):  # the next look may find it again
+            with contextlib.suppress(*AWAY, DomainError):  # the next look may find it again, or have a connection
                 async with self._database.bound(self._tenant_id) as driver:
                     self._head = await driver.fetchval(HEAD, self._tenant_id)
                 async with self._moved:

@@ -11,7 +11,10 @@ from uuid import UUID
 import asyncpg
 import pytest
 
+from domain.errors import DomainError
 from domain.ledger.model import Posted
+from infra.db.pool import Database
+from infra.events.feed import SqlEventFeed
 from infra.ledger.verify import verify
 from tests.lab import DatabaseUrls
 from tests.ledger.builders import Warehouse, a_move, a_warehouse
@@ -100,3 +103,21 @@ async def test_a_follower_sees_every_movement_and_event_once_and_in_order(
     assert len({row["entity"] for row in events.rows if row["type"].startswith("inventory")}) == postings
     assert (await verify(admin, tenant_id)).drifts == ()
     show("P-29", movements=postings, events=postings + slow, reads=movements.reads, missed=0, out_of_order=0)
+
+
+async def test_whoever_waits_is_told_though_all_connections_were_in_use(
+    admin: Admin, database_urls: DatabaseUrls
+) -> None:
+    warehouse = await a_warehouse(admin)
+    database = await Database.connect(database_urls.app_url, size=1, acquire_timeout=0.05)
+    feed = SqlEventFeed(database)
+    try:
+        async with database.transaction(warehouse.tenant_id) as driver:
+            await driver.fetchval(APPEND, warehouse.reason_id)
+            waiting = asyncio.create_task(feed.wait(warehouse.tenant_id, 0, 60))
+            with pytest.raises(DomainError):  # it is asked for after the one that waits has been
+                async with database.bound(warehouse.tenant_id):
+                    pass
+        assert await waiting
+    finally:
+        await database.close()
