@@ -1,8 +1,11 @@
 """The statements of imports. Look-ups are by full key for each element of an array (LATERAL … OFFSET 0)."""
 
+from infra.settings.sql import LOTS_DEMANDED
+
 # $2 item names, $3 bin names, $4 and $5 items and lots by pairs. A bin is also found by its location's code and
-# its name, if no bin has all of that as its name.
-LOOK_UP = """
+# its name, if no bin has all of that as its name. Of a product under lot control,
+# what it had without lots before is found no more.
+LOOK_UP = f"""
     SELECT
         (
             SELECT json_agg(json_build_array(k.name, p.id, p.uom_id, p.is_active) ORDER BY p.id)
@@ -42,11 +45,14 @@ LOOK_UP = """
             SELECT json_agg(json_build_array(p.id, k.lot, t.id))
             FROM unnest($4::text[], $5::text[]) AS k(item, lot)
             CROSS JOIN LATERAL (
-                SELECT x.id FROM products x WHERE x.tenant_id = $1 AND x.name = k.item OFFSET 0
+                SELECT x.id, x.is_lot_controlled FROM products x
+                WHERE x.tenant_id = $1 AND x.name = k.item OFFSET 0
             ) p
             CROSS JOIN LATERAL (
                 SELECT x.id FROM lots x
-                WHERE x.tenant_id = $1 AND x.product_id = p.id AND x.number = k.lot OFFSET 0
+                WHERE x.tenant_id = $1 AND x.product_id = p.id AND x.number = k.lot
+                    AND NOT (x.is_default AND p.is_lot_controlled AND {LOTS_DEMANDED})
+                OFFSET 0
             ) t
         ) AS lots,
         (
@@ -68,7 +74,7 @@ LOOK_UP = """
                 ) y
             ) c
         ) AS conversions
-"""
+"""  # noqa: S608 - of a constant
 FIND = """
     SELECT k.n, s.id
     FROM unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[]) WITH ORDINALITY

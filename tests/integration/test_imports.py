@@ -74,6 +74,24 @@ async def test_names_match_exactly_or_the_row_is_wrong(site: Site, record: Recor
     assert [(error.row, error.message) for error in result.errors] == [(0, message)]
 
 
+async def test_stock_under_lot_control_names_its_lot_where_the_company_keeps_lots(
+    site: Site, admin: "asyncpg.Connection[Any]"
+) -> None:
+    await site.imported(a_record(0, 5, lot=""))
+    await admin.execute(BIND, str(site.tenant_id))
+    await admin.execute("UPDATE products SET is_lot_controlled = true WHERE name = 'Product 0'")
+
+    refused = await site.imported(a_record(0, 6, lot=""), options=ROW_BY_ROW)
+    named = await site.imported(a_record(0, 6))
+    await admin.execute(
+        "UPDATE tenants SET settings = settings || '{\"lotControl\": false}' WHERE id = $1", site.tenant_id
+    )
+    allowed = await site.imported(a_record(0, 6, lot=""))
+
+    assert [error.message for error in refused.errors] == ["Lot with name '' does not exist"]
+    assert (named.created, allowed.updated) == (1, 1)
+
+
 async def test_one_bad_row_keeps_everything_back_and_each_is_reported(site: Site) -> None:
     records: list[Record | BadRecord] = [
         a_record(0, 10),
