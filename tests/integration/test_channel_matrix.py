@@ -43,6 +43,11 @@ TOTALS = """
 """
 
 type Admin = asyncpg.Connection[Any]
+BRIEF, LASTING = 60, 3600
+# Before anybody looks, not while.
+RUN_OUT = f"""
+    UPDATE reservations SET expires_at = now() WHERE tenant_id = $1 AND expires_at < now() + interval '{BRIEF} s'
+"""
 
 
 class Shop(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,6 +99,7 @@ async def _a_shop(admin: Admin, database: Database, *, seed: int) -> Shop:
     await _open_channels(admin, shop)
     await _expect_supply(admin, shop)
     await _reserve(shop, random.Random(seed))
+    await admin.execute(RUN_OUT, store.tenant_id)
     return shop
 
 
@@ -131,7 +137,7 @@ async def _expect_supply(admin: Admin, shop: Shop) -> None:
 
 
 async def _reserve(shop: Shop, chance: random.Random) -> None:
-    """Some claims of each channel, and of nobody's; one has run out."""
+    """Some claims of each channel, and of nobody's; one is brief."""
     warehouse, database = shop.store.warehouse, shop.store.database
     act = an_act(shop.store.tenant_id)
     for n in range(12):
@@ -142,7 +148,7 @@ async def _reserve(shop: Shop, chance: random.Random) -> None:
             quantity=Decimal(chance.randint(1, 9)),
         )
         needs, places = await service.asked(SqlAvailability(database), act=act, items=[item])
-        wanted = Wanted(items=[item], ttl_seconds=1 if n == 0 else 3600, all_or_nothing=False)
+        wanted = Wanted(items=[item], ttl_seconds=LASTING if n else BRIEF, all_or_nothing=False)
         with suppress(DomainError):  # there may be too little
             async with beginning(database, ClaimSqlWork)(act) as work:
                 await service.reserve(work, needs=needs, places=places, wanted=wanted)
