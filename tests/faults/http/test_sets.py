@@ -59,7 +59,8 @@ async def test_a_quantity_is_set_only_over_the_one_that_was_seen(
         for number in numbers:
             items = (await line.ask(look)).json["items"]
             (seen,) = (i["quantityOnHand"] for i in items if i["id"] == company.facts["inventoryItemId"])
-            racing = [line.ask(a_set(company, headers, 50_000 + number, seen))]
+            # So far apart that no picks lead from one to another.
+            racing = [line.ask(a_set(company, headers, 1_000 * (50 + number), seen))]
             if number % 3:
                 # At the same moment somebody picks; a third time nobody does.
                 racing.append(picker.ask(a_pick(company, headers)))
