@@ -201,18 +201,18 @@ async def writing(server: Served, shop: Shop) -> AsyncGenerator[Unseen]:
                 assert not isinstance(ended, BaseException), ended
 
 
-def rank(row: Mapping[str, Any], order: Mapping[str, str]) -> Any:
+def rank(row: Mapping[str, Any], order: Mapping[str, str]) -> str:
     """What puts a row in its place of an order: all of the row, where its column is not told by that name."""
     column = order.get("sort", "id").removeprefix("-")
-    return row.get(column, row if order else None)
+    return str(row.get(column, row if order else ""))
 
 
 async def scan(
     line: Line, shop: Shop, operation: Operation, order: Mapping[str, str], size: int
-) -> list[tuple[str, Any]] | None:
+) -> list[tuple[str, str]] | None:
     """Which rows a list has from its first page to its last, by id and rank; None when it has no such order."""
     query = {**order, "limit": str(size)}
-    found: list[tuple[str, Any]] = []
+    found: list[tuple[str, str]] = []
     while True:
         answer = await line.ask(shop.page(operation, query))
         if answer.code == "VALIDATION_ERROR" and not found:
@@ -241,7 +241,7 @@ async def test_pages_neither_skip_nor_repeat_what_was_there_throughout(
                     continue
                 after = await scan(reader, shop, operation, order, size=100) or []
                 # A row that was renamed has left its place of this order, and may be met at both.
-                throughout = {id_ for id_, place in standing if (id_, place) in after}
+                throughout = {id_ for id_, _ in set(standing) & set(after)}
                 times = Counter(id_ for id_, _ in found)
                 scans[operation.id] += 1
                 skipped += [f"{operation.id} {order} {id_}" for id_ in throughout if not times[id_]]
