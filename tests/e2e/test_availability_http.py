@@ -2,11 +2,10 @@
 
 from collections.abc import AsyncGenerator
 
-import asyncpg
 import pytest
 
 from tests.e2e.claims import AVAILABILITY, EXCEPTIONS, HOLDS, Connection, Desk, a_desk
-from tests.lab import DatabaseUrls, Served
+from tests.lab import Served
 
 TOTALS = {
     "totalOnHand": "qtyOnHand",
@@ -16,13 +15,6 @@ TOTALS = {
     "totalRecalled": "qtyRecalled",
     "totalExpired": "qtyExpired",
 }
-
-
-@pytest.fixture(scope="module")
-async def admin(database_urls: DatabaseUrls) -> AsyncGenerator[Connection]:
-    connection = await asyncpg.connect(database_urls.admin_url)
-    yield connection
-    await connection.close()
 
 
 @pytest.fixture

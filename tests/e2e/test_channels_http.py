@@ -3,7 +3,6 @@
 import csv
 import io
 import itertools
-from collections.abc import AsyncGenerator
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +11,7 @@ import httpx
 import pytest
 
 from tests.e2e.api.company import Company, found_company, master_key
-from tests.lab import DatabaseUrls, Served
+from tests.lab import Served
 
 CHANNELS, POLICIES = "/api/channels", "/api/channels/policies"
 MATRIX, SUMMARY = "/api/inventory/channel-location", "/api/inventory/channel/summary"
@@ -38,25 +37,10 @@ _numbers = itertools.count(1)
 type Connection = asyncpg.Connection[Any]
 
 
-@pytest.fixture(scope="module")
-async def admin(database_urls: DatabaseUrls) -> AsyncGenerator[Connection]:
-    connection = await asyncpg.connect(database_urls.admin_url)
-    yield connection
-    await connection.close()
-
-
 @pytest.fixture
 async def company(admin: Connection) -> Company:
     """A product with 1005 pieces at the DC; TRADE has a fence of 20 there, and counts as low up to 2000."""
     return await found_company(admin, f"selling-{next(_numbers)}", has_documents=False)
-
-
-@pytest.fixture
-async def http(served: Served, admin: Connection, company: Company) -> AsyncGenerator[httpx.AsyncClient]:
-    """Somebody who may do everything."""
-    headers = await master_key(admin, company)
-    async with httpx.AsyncClient(base_url=served.url, headers=headers, timeout=30) as client:
-        yield client
 
 
 async def get(http: httpx.AsyncClient, company: Company, address: str, **query: Any) -> Any:

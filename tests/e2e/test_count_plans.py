@@ -10,7 +10,6 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-import asyncpg
 import httpx
 import pytest
 
@@ -30,13 +29,6 @@ from tests.ledger.builders import an_act
 COUNTS = "/api/inventory/cycle-count"
 ABC, TASKS, FORM = f"{COUNTS}/abc", f"{COUNTS}/tasks", f"{COUNTS}/blind-form"
 HERE = "{locationId}"
-
-
-@pytest.fixture(scope="module")
-async def admin(database_urls: DatabaseUrls) -> AsyncGenerator[Connection]:
-    connection = await asyncpg.connect(database_urls.admin_url)
-    yield connection
-    await connection.close()
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from collections.abc import AsyncGenerator
 from typing import Any
 from uuid import UUID
 
-import asyncpg
 import httpx
 import msgspec
 import pytest
@@ -13,7 +12,7 @@ import pytest
 from domain.values import new_id
 from tests.e2e.api.company import add_key, add_user, as_bearer, begin_session
 from tests.e2e.claims import Connection, Desk, a_desk
-from tests.lab import DatabaseUrls, Served
+from tests.lab import Served
 
 COUNTS = "/api/inventory/cycle-count"
 RESOLVE, APPROVE, VARIANCES = f"{COUNTS}/resolve", f"{COUNTS}/approve", f"{COUNTS}/variances"
@@ -52,13 +51,6 @@ class Hand(msgspec.Struct, frozen=True):
         """What was found, by the ids of lines."""
         counts = [{"lineId": line, "countedQty": number} for line, number in found.items()]
         return await self.post(f"{COUNTS}/{batch['id']}", status, action="record", counts=counts)
-
-
-@pytest.fixture(scope="module")
-async def admin(database_urls: DatabaseUrls) -> AsyncGenerator[Connection]:
-    connection = await asyncpg.connect(database_urls.admin_url)
-    yield connection
-    await connection.close()
 
 
 @pytest.fixture

@@ -3,12 +3,11 @@
 from collections.abc import AsyncGenerator
 from typing import Any
 
-import asyncpg
 import pytest
 
 from domain.values import new_id
 from tests.e2e.claims import Connection, Desk, a_desk
-from tests.lab import DatabaseUrls, Served
+from tests.lab import Served
 
 COUNTS = "/api/inventory/cycle-count"
 NOBODY = str(new_id())
@@ -20,13 +19,6 @@ GOOD: dict[str, Any] = {
 }
 FULL: dict[str, Any] = {"locationId": "{locationId}", "type": "FULL", "blind": True}
 NO_QUANTITIES: tuple[Any, ...] = (-1, -0.0001, 0.00001, 1e14, 1e15, "5", True, [], {})
-
-
-@pytest.fixture(scope="module")
-async def admin(database_urls: DatabaseUrls) -> AsyncGenerator[Connection]:
-    connection = await asyncpg.connect(database_urls.admin_url)
-    yield connection
-    await connection.close()
 
 
 @pytest.fixture(scope="module")

@@ -3,24 +3,16 @@
 from collections.abc import AsyncGenerator
 from typing import Any
 
-import asyncpg
 import httpx
 import pytest
 
 from domain.values import new_id
 from tests.e2e.api.company import add_user, begin_session
 from tests.e2e.claims import Connection, Desk, a_desk
-from tests.lab import DatabaseUrls, Served
+from tests.lab import Served
 
 COUNTS = "/api/inventory/cycle-count"
 REASON: dict[str, Any] = {"reasonCodeId": "{reasonCodeId}"}
-
-
-@pytest.fixture(scope="module")
-async def admin(database_urls: DatabaseUrls) -> AsyncGenerator[Connection]:
-    connection = await asyncpg.connect(database_urls.admin_url)
-    yield connection
-    await connection.close()
 
 
 @pytest.fixture(scope="module")

@@ -4,13 +4,12 @@ import re
 from collections.abc import AsyncGenerator
 from typing import Any
 
-import asyncpg
 import httpx
 import pytest
 
 from tests.e2e.api.company import Session, add_user, begin_session
 from tests.e2e.claims import Connection, Desk, a_desk
-from tests.lab import DatabaseUrls, Served
+from tests.lab import Served
 
 COUNTS = "/api/inventory/cycle-count"
 BOOKED, MOVED, OTHER = 73119, 4057, 61331
@@ -19,13 +18,6 @@ TELLING = {
     *("snapshotQty", "movedQty", "expectedQty", "variance", "varianceValue", "varianceValueGross", "unitCost"),
     *("accuracy", "variances", "inventoryItemId", "isFound", "countedPosition", "totals", "value"),
 }
-
-
-@pytest.fixture(scope="module")
-async def admin(database_urls: DatabaseUrls) -> AsyncGenerator[Connection]:
-    connection = await asyncpg.connect(database_urls.admin_url)
-    yield connection
-    await connection.close()
 
 
 @pytest.fixture(scope="module")

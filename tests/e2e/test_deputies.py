@@ -10,20 +10,13 @@ import httpx
 import pytest
 
 from tests.e2e.api.company import Company, begin_session, found_company
-from tests.lab import DatabaseUrls, Served
+from tests.lab import Served
 
 REQUESTS = "/api/stock-requests"
 
 _numbers = itertools.count(1)
 
 type Connection = asyncpg.Connection[Any]
-
-
-@pytest.fixture(scope="module")
-async def admin(database_urls: DatabaseUrls) -> AsyncGenerator[Connection]:
-    connection = await asyncpg.connect(database_urls.admin_url)
-    yield connection
-    await connection.close()
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """The feed of events over the API: nothing missed, nothing twice, nothing that is not the reader's to see."""
 
 import asyncio
-import itertools
 from collections.abc import AsyncGenerator
 from typing import Any
 from uuid import UUID
@@ -9,40 +8,17 @@ from uuid import UUID
 import asyncpg
 import httpx
 import msgspec
-import pytest
 
 from domain.events.feed import REACH
 from infra.db.pool import BIND
-from tests.e2e.api.company import Company, add_key, as_bearer, found_company, master_key
+from tests.e2e.api.company import Company, add_key, as_bearer, master_key
 from tests.lab import DatabaseUrls, Served, serve
 from tests.ledger.promises import show
 
 EVENTS, ADJUST = "/api/events", "/api/inventory/adjust"
 STREAM = {"Accept": "text/event-stream"}
 
-_numbers = itertools.count(1)
-
 type Connection = asyncpg.Connection[Any]
-
-
-@pytest.fixture(scope="module")
-async def admin(database_urls: DatabaseUrls) -> AsyncGenerator[Connection]:
-    connection = await asyncpg.connect(database_urls.admin_url)
-    yield connection
-    await connection.close()
-
-
-@pytest.fixture
-async def company(admin: Connection) -> Company:
-    return await found_company(admin, f"telling-{next(_numbers)}", has_documents=False)
-
-
-@pytest.fixture
-async def http(served: Served, admin: Connection, company: Company) -> AsyncGenerator[httpx.AsyncClient]:
-    """Somebody who may do everything."""
-    headers = await master_key(admin, company)
-    async with httpx.AsyncClient(base_url=served.url, headers=headers, timeout=30) as client:
-        yield client
 
 
 async def adjust(http: httpx.AsyncClient, company: Company, *, item: str = "inventoryItemId") -> Any:

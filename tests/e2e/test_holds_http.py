@@ -3,21 +3,13 @@
 from collections.abc import AsyncGenerator
 from typing import Any
 
-import asyncpg
 import pytest
 
 from tests.e2e.claims import EXCEPTIONS, HOLDS, RESERVATIONS, Connection, Desk, a_desk
-from tests.lab import DatabaseUrls, Served
+from tests.lab import Served
 
 RELEASE = f"{HOLDS}/release"
 TYPES = ("QUALITY", "QUARANTINE", "RECALL", "DAMAGE", "LEGAL")
-
-
-@pytest.fixture(scope="module")
-async def admin(database_urls: DatabaseUrls) -> AsyncGenerator[Connection]:
-    connection = await asyncpg.connect(database_urls.admin_url)
-    yield connection
-    await connection.close()
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """Stock read over the API, right after it was written and as it stood before."""
 
-import itertools
-from collections.abc import AsyncGenerator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -11,8 +9,8 @@ import httpx
 import pytest
 
 from domain.access.model import Permission
-from tests.e2e.api.company import Company, add_key, as_bearer, found_company, master_key
-from tests.lab import DatabaseUrls, Served
+from tests.e2e.api.company import Company, add_key, as_bearer, master_key
+from tests.lab import Served
 
 PUBLISHED = (
     *("id", "productMasterId", "productName", "globalSku", "locationId", "locationName", "quantityOnHand"),
@@ -25,29 +23,7 @@ ENTRY = {
 }
 POSITION = "X-Ledger-Position"
 
-_numbers = itertools.count(1)
-
 type Connection = asyncpg.Connection[Any]
-
-
-@pytest.fixture(scope="module")
-async def admin(database_urls: DatabaseUrls) -> AsyncGenerator[Connection]:
-    connection = await asyncpg.connect(database_urls.admin_url)
-    yield connection
-    await connection.close()
-
-
-@pytest.fixture
-async def company(admin: Connection) -> Company:
-    return await found_company(admin, f"reader-{next(_numbers)}", has_documents=False)
-
-
-@pytest.fixture
-async def http(served: Served, admin: Connection, company: Company) -> AsyncGenerator[httpx.AsyncClient]:
-    """Somebody who may do everything."""
-    headers = await master_key(admin, company)
-    async with httpx.AsyncClient(base_url=served.url, headers=headers, timeout=30) as client:
-        yield client
 
 
 async def get(http: httpx.AsyncClient, address: str, **query: Any) -> Any:

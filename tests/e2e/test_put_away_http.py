@@ -4,22 +4,14 @@ from collections.abc import AsyncGenerator
 from typing import Any
 from uuid import UUID
 
-import asyncpg
 import pytest
 
 from domain.values import new_id
 from tests.e2e.claims import Connection, Desk, a_desk
-from tests.lab import DatabaseUrls, Served
+from tests.lab import Served
 
 PUT_AWAY = "/api/inventory/put-away"
 UNKNOWN = "00000000-0000-7000-8000-000000000000"
-
-
-@pytest.fixture(scope="module")
-async def admin(database_urls: DatabaseUrls) -> AsyncGenerator[Connection]:
-    connection = await asyncpg.connect(database_urls.admin_url)
-    yield connection
-    await connection.close()
 
 
 @pytest.fixture

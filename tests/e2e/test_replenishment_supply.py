@@ -1,7 +1,5 @@
 """A replenishment record that was ordered from the supplier follows its supply, in the same transaction."""
 
-import itertools
-from collections.abc import AsyncGenerator
 from typing import Any
 from uuid import UUID
 
@@ -9,36 +7,14 @@ import asyncpg
 import httpx
 import pytest
 
-from tests.e2e.api.company import Company, add_key, as_bearer, found_company, master_key
-from tests.lab import DatabaseUrls, Served
+from tests.e2e.api.company import Company, add_key, as_bearer
+from tests.lab import Served
 
 RECORDS, SUPPLIES = "/api/inventory/replenishment", "/api/inventory/supplies"
 RECEIPTS, EVENTS = "/api/inventory/receipts", "/api/events"
 ORDERED = 24
 
-_numbers = itertools.count(1)
-
 type Connection = asyncpg.Connection[Any]
-
-
-@pytest.fixture(scope="module")
-async def admin(database_urls: DatabaseUrls) -> AsyncGenerator[Connection]:
-    connection = await asyncpg.connect(database_urls.admin_url)
-    yield connection
-    await connection.close()
-
-
-@pytest.fixture
-async def company(admin: Connection) -> Company:
-    return await found_company(admin, f"ordering-{next(_numbers)}", has_documents=False)
-
-
-@pytest.fixture
-async def http(served: Served, admin: Connection, company: Company) -> AsyncGenerator[httpx.AsyncClient]:
-    """Somebody who may do everything."""
-    headers = await master_key(admin, company)
-    async with httpx.AsyncClient(base_url=served.url, headers=headers, timeout=30) as client:
-        yield client
 
 
 async def ordered(http: httpx.AsyncClient, company: Company) -> Any:

@@ -3,19 +3,11 @@
 from collections.abc import AsyncGenerator
 from decimal import Decimal
 
-import asyncpg
 import pytest
 
 from domain.values import new_id
 from tests.e2e.claims import CHECK, HOLDS, RESERVATIONS, Connection, Desk, a_desk, an_item
-from tests.lab import DatabaseUrls, Served
-
-
-@pytest.fixture(scope="module")
-async def admin(database_urls: DatabaseUrls) -> AsyncGenerator[Connection]:
-    connection = await asyncpg.connect(database_urls.admin_url)
-    yield connection
-    await connection.close()
+from tests.lab import Served
 
 
 @pytest.fixture
